@@ -1,0 +1,7 @@
+import ArgumentParser
+
+@main
+struct HeraldCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "herald", abstract: "Marketing automation.")
+}
