@@ -1,6 +1,19 @@
 /// The schema's history, embedded in the binary. Files are forward-only and never edited once
 /// released: a database remembers the checksum of each.
 public enum Migrations {
-  /// (file name without extension, SQL text), in order.
-  public static var all: [(name: String, sql: String)] { [] }
+  /// (version, name, SQL text), in order. The build embeds each file of `sql/` under its name with
+  /// the leading digit and the dot replaced.
+  public static let all: [(version: Int, name: String, sql: [UInt8])] = [
+    (1, "users", PackageResources._001_users_sql),
+    (2, "events", PackageResources._002_events_sql),
+    (3, "segments_templates", PackageResources._003_segments_templates_sql),
+    (4, "access_audit", PackageResources._004_access_audit_sql),
+    (5, "plans", PackageResources._005_plans_sql),
+    (6, "channels_coupons", PackageResources._006_channels_coupons_sql),
+    (7, "dispatch", PackageResources._007_dispatch_sql),
+    (8, "partitions", PackageResources._008_partitions_sql),
+  ]
+
+  /// Repeatable: run after the migrations, every time.
+  public static let grants: [UInt8] = PackageResources.grants_sql
 }
