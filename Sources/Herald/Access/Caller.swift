@@ -1,0 +1,36 @@
+import Conditions
+import Foundation
+
+/// Who makes a request: the key and the principal behind it.
+public struct Caller: Sendable {
+  public let keyID: UUID
+  public let principal: String
+  public let role: Role
+  /// ANDed onto every set of users this caller sees or targets.
+  public let userScope: Condition?
+  public let requestID: String?
+
+  public init(
+    keyID: UUID, principal: String, role: Role, userScope: Condition? = nil,
+    requestID: String? = nil
+  ) {
+    self.keyID = keyID
+    self.principal = principal
+    self.role = role
+    self.userScope = userScope
+    self.requestID = requestID
+  }
+
+  /// Herald itself: launches, seals, retention.
+  public static let herald = Caller(
+    keyID: UUID(uuid: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)), principal: "herald",
+    role: .admin)
+
+  /// Personal fields are masked for this caller.
+  public var seesMasked: Bool { role == .analyst }
+
+  func with(requestID: String) -> Caller {
+    Caller(
+      keyID: keyID, principal: principal, role: role, userScope: userScope, requestID: requestID)
+  }
+}
