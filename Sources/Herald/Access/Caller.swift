@@ -34,3 +34,11 @@ public struct Caller: Sendable {
       keyID: keyID, principal: principal, role: role, userScope: userScope, requestID: requestID)
   }
 }
+
+extension Caller {
+  /// On open endpoints; its role reads and writes nothing by itself.
+  static func anonymous(requestID: String) -> Caller {
+    Caller(
+      keyID: Caller.herald.keyID, principal: "anonymous", role: .ingest, requestID: requestID)
+  }
+}

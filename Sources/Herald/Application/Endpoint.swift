@@ -104,6 +104,16 @@ public struct Call: Sendable {
 
   public var requestID: String { request.requestID }
 
+  /// A client-chosen key in the path of a PUT: `[a-z0-9_-]{1,64}`, else 422.
+  public func key(_ name: String) throws -> String {
+    let key = path(name)
+    guard TextPattern.key.matches(key) else {
+      throw HeraldError(
+        .invalid, "A key has 1 to 64 characters out of a-z, 0-9, '_' and '-'; choose another.")
+    }
+    return key
+  }
+
   /// The body as JSON. 400 `malformed_json` with the place when it is none.
   public func json() throws -> JSONValue {
     do {
@@ -118,7 +128,7 @@ public struct Call: Sendable {
   public func read<T>(_ body: (ObjectReader, Faults) throws -> T?) throws -> T {
     let value = try json()
     let faults = Faults()
-    guard let reader = ObjectReader(value, at: JSONPointer(), faults: faults) else {
+    guard let reader = ObjectReader(value, faults: faults) else {
       throw HeraldError.invalid(faults.all)
     }
     let result = try body(reader, faults)
@@ -141,6 +151,11 @@ public struct Call: Sendable {
 }
 
 extension Response {
+  /// 204
+  public static var noContent: Response {
+    Response(status: 204, headers: HTTPHeaders(), body: .empty)
+  }
+
   /// A resource with its `ETag: "v7"`.
   public static func resource(_ status: Int = 200, _ value: JSONValue, version: Int) -> Response {
     var response = Response.json(status, value)

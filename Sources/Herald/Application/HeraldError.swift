@@ -72,6 +72,6 @@ public struct HeraldError: Error, Sendable {
 
   /// 422 at one place.
   public static func invalid(_ detail: String, at pointer: JSONPointer) -> HeraldError {
-    invalid([JSONFault(code: "invalid", pointer: pointer, detail: detail)])
+    invalid([JSONFault("invalid", at: pointer, detail)])
   }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import HTTP
 import JSON
@@ -22,15 +23,12 @@ public struct Cursor: Sendable, Equatable {
   public init(_ values: [String]) { self.values = values }
 
   public var text: String {
-    Data(JSONValue.array(values.map(JSONValue.string)).bytes).base64EncodedString()
-      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    Base64.encodeURL(JSONValue.array(values.map(JSONValue.string)).bytes)
   }
 
   public init?(text: String) {
-    var base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-    base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-    guard let data = Data(base64Encoded: base64),
-      let array = try? JSONScanner.parse(Array(data)).arrayValue
+    guard let bytes = Base64.decodeURL(text),
+      let array = try? JSONScanner.parse(bytes).arrayValue
     else { return nil }
     values = array.compactMap(\.stringValue)
     guard values.count == array.count else { return nil }
@@ -87,7 +85,7 @@ extension Request {
   /// An RFC 3339 query parameter; 400 otherwise.
   public func instant(_ name: String) throws -> Date? {
     guard let text = query(name) else { return nil }
-    guard let date = Instant.parse(text) else {
+    guard let date = Date(rfc3339: text) else {
       throw HeraldError(
         .badQuery, "`\(name)` must be an RFC 3339 instant with its offset, like 2026-11-20T10:00:00Z.",
         pointer: name)

@@ -1,0 +1,169 @@
+import Conditions
+import Cryptography
+import Foundation
+import HTTP
+import Postgres
+import Synchronization
+
+/// What is asked of a new key.
+public struct NewKey: Sendable {
+  public let name: String
+  public let role: Role
+  public let principal: String
+  public let expiresAt: Date?
+  public let userScope: Condition?
+
+  public init(
+    name: String, role: Role, principal: String, expiresAt: Date? = nil,
+    userScope: Condition? = nil
+  ) {
+    self.name = name
+    self.role = role
+    self.principal = principal
+    self.expiresAt = expiresAt
+    self.userScope = userScope
+  }
+}
+
+/// API keys: random 256 bits, shown once, stored as SHA-256.
+public final class Keys: Sendable {
+  private let db: Database
+  private let cache = Mutex<[[UInt8]: (caller: Caller, expiresAt: Date?, until: Date)]>([:])
+  private let failures = Mutex<[String: (count: Int, since: Date)]>([:])
+
+  /// A revocation by another process is seen after at most this long.
+  static let cacheSeconds: TimeInterval = 3
+  /// Bad tries of one address in a minute before it is answered 429.
+  static let failureLimit = 60
+
+  public init(db: Database) { self.db = db }
+
+  /// Who calls. 401 without a hint at what was wrong; 429 for an address that keeps guessing.
+  func authenticate(_ request: Request, now: Date) async throws -> Caller {
+    if let wait = throttled(request.remoteAddress, now: now) {
+      throw HeraldError(
+        .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
+        retryAfter: wait)
+    }
+    let refused = HeraldError(
+      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
+    guard let secret = request.apiKey else { throw refused }
+    guard let caller = try await find(secret: secret, now: now) else {
+      countFailure(request.remoteAddress, now: now)
+      throw refused
+    }
+    return caller
+  }
+
+  private func find(secret: String, now: Date) async throws -> Caller? {
+    guard secret.hasPrefix("hk_"), secret.utf8.count <= 200 else { return nil }
+    let hash = SHA256.hash(Array(secret.utf8))
+    if let known = cache.withLock({ $0[hash] }), known.until > now {
+      return known.expiresAt.map { $0 > now } ?? true ? known.caller : nil
+    }
+    let key = try await db.read { try KeyStore.find(hash: hash, in: $0) }
+    guard let key, key.revokedAt == nil, key.expiresAt.map({ $0 > now }) ?? true else {
+      cache.withLock { _ = $0.removeValue(forKey: hash) }
+      return nil
+    }
+    let caller = Caller(
+      keyID: key.id, principal: key.principal, role: key.role,
+      userScope: try key.userScope.map(Condition.stored))
+    cache.withLock { cache in
+      if cache.count > 10_000 { cache.removeAll() }
+      cache[hash] = (caller, key.expiresAt, now.addingTimeInterval(Self.cacheSeconds))
+    }
+    return caller
+  }
+
+  /// Mints a key and returns it with its secret, which cannot be had again.
+  public func create(
+    _ new: NewKey, by caller: Caller, now: Date
+  ) async throws -> (key: APIKey, secret: String) {
+    let secret = Self.makeSecret()
+    let id = UUIDv7.next(now: now)
+    let key = try await db.write { tx in
+      try Self.insert(id, secret: secret, new, by: caller, now: now, in: tx)
+      return try KeyStore.load(id, in: tx)
+    }
+    return (key, secret)
+  }
+
+  /// Installs `secret` (or a new one) as admin key when there is no key at all. Returns the secret
+  /// when one was installed.
+  public func bootstrap(secret: String?, now: Date) async throws -> String? {
+    let secret = secret ?? Self.makeSecret()
+    let id = UUIDv7.next(now: now)
+    let installed = try await db.write { tx in
+      try tx.execute("LOCK TABLE api_keys IN SHARE ROW EXCLUSIVE MODE")
+      guard try KeyStore.isEmpty(in: tx) else { return false }
+      let new = NewKey(name: "first admin", role: .admin, principal: "admin")
+      try Self.insert(id, secret: secret, new, by: .herald, now: now, in: tx)
+      return true
+    }
+    return installed ? secret : nil
+  }
+
+  public func revoke(_ id: UUID, by caller: Caller, now: Date) async throws {
+    try await db.write { tx in
+      let key = try KeyStore.load(id, in: tx)
+      guard try KeyStore.revoke(id, now: now, in: tx) else { return }
+      try AuditStore.append(
+        AuditEntry("key.revoked", "key", id.text, before: key.auditJSON, by: caller, at: now),
+        in: tx)
+    }
+    cache.withLock { $0 = $0.filter { $0.value.caller.keyID != id } }
+  }
+
+  public func list(_ page: PageRequest) async throws -> Page<APIKey> {
+    let rows = try await db.read { try KeyStore.list(page, in: $0) }
+    return Page(rows, page) { [$0.id.text] }
+  }
+
+  private static func insert(
+    _ id: UUID, secret: String, _ new: NewKey, by caller: Caller, now: Date, in tx: Transaction
+  ) throws {
+    try KeyStore.insert(
+      id, hash: SHA256.hash(Array(secret.utf8)), prefix: String(secret.prefix(9)), new,
+      by: caller, now: now, in: tx)
+    let key = try KeyStore.load(id, in: tx)
+    try AuditStore.append(
+      AuditEntry("key.created", "key", id.text, after: key.auditJSON, by: caller, at: now), in: tx)
+  }
+
+  static func makeSecret() -> String { "hk_" + Base64.encodeURL(randomBytes(32)) }
+
+  private func throttled(_ address: String, now: Date) -> Int? {
+    failures.withLock { failures in
+      guard let known = failures[address] else { return nil }
+      let age = now.timeIntervalSince(known.since)
+      guard age < 60 else {
+        failures.removeValue(forKey: address)
+        return nil
+      }
+      return known.count >= Self.failureLimit ? max(1, 60 - Int(age)) : nil
+    }
+  }
+
+  private func countFailure(_ address: String, now: Date) {
+    failures.withLock { failures in
+      if failures.count > 10_000 { failures.removeAll() }
+      failures[address, default: (0, now)].count += 1
+    }
+  }
+}
+
+extension Request {
+  /// The key of `Authorization: Bearer hk_…`, or of Basic as its user name (as event clients send it).
+  var apiKey: String? {
+    guard let header = headers["authorization"] else { return nil }
+    let parts = header.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2 else { return nil }
+    if parts[0].lowercased() == "bearer" { return String(parts[1]) }
+    guard parts[0].lowercased() == "basic", let bytes = Base64.decode(parts[1]),
+      let text = String(validating: bytes, as: UTF8.self)
+    else { return nil }
+    return text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).first
+      .map(String.init)
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import HTTP
+import JSON
+import Logging
+import Postgres
+
+/// Carries a request through what all endpoints share: the key, the role, the Idempotency-Key, and
+/// errors as problems.
+struct EndpointRunner: Sendable {
+  let keys: Keys
+  let idempotency: Idempotency
+  let logger: Logger
+  let now: @Sendable () -> Date
+
+  func route(_ endpoint: Endpoint) -> Route {
+    Route(
+      endpoint.method, endpoint.pattern, body: endpoint.body,
+      handler: .async { request in await respond(to: request, endpoint) })
+  }
+
+  private func respond(to request: Request, _ endpoint: Endpoint) async -> Response {
+    do {
+      let caller = try await admit(request, endpoint)
+      let call = Call(request: request, caller: caller, now: now())
+      guard endpoint.method == .post, let key = request.headers["idempotency-key"] else {
+        return try await endpoint.handler(call)
+      }
+      return try await idempotency.run(key, call) { try await answer(call, endpoint) }
+    } catch {
+      return problem(error, request)
+    }
+  }
+
+  /// A handler's answer with its errors already rendered, for storing under an Idempotency-Key.
+  private func answer(_ call: Call, _ endpoint: Endpoint) async throws -> Response {
+    do {
+      return try await endpoint.handler(call)
+    } catch {
+      return problem(error, call.request)
+    }
+  }
+
+  private func admit(_ request: Request, _ endpoint: Endpoint) async throws -> Caller {
+    guard case .roles(let roles) = endpoint.access else {
+      return Caller.anonymous(requestID: request.requestID)
+    }
+    let caller = try await keys.authenticate(request, now: now())
+    guard roles.contains(caller.role) else {
+      let allowed = roles.map(\.rawValue).sorted().joined(separator: ", ")
+      throw HeraldError(
+        .forbidden,
+        "A key of role '\(caller.role.rawValue)' may not do this; use one of: \(allowed).")
+    }
+    return caller.with(requestID: request.requestID)
+  }
+
+  func problem(_ error: any Error, _ request: Request) -> Response {
+    let error = Self.heraldError(error)
+    if error.code == .unexpected {
+      logger.error(
+        "unexpected error",
+        metadata: [
+          "request_id": "\(request.requestID)", "route": "\(request.pattern)",
+          "error": "\(error.message)",
+        ])
+    }
+    return Self.response(error, requestID: request.requestID)
+  }
+
+  /// Maps what stores and libraries throw. PostgreSQL's DETAIL never gets here.
+  static func heraldError(_ error: any Error) -> HeraldError {
+    if let error = error as? HeraldError { return error }
+    guard let error = error as? PostgresError else {
+      return HeraldError(.unexpected, "\(error)")
+    }
+    if error.isUnavailable {
+      return HeraldError(
+        .unavailable, "The database cannot answer right now; send the request again.",
+        retryAfter: 1)
+    }
+    return HeraldError(.unexpected, error.message)
+  }
+
+  static func response(_ error: HeraldError, requestID: String) -> Response {
+    // What went wrong inside is for the log.
+    let detail =
+      error.code == .unexpected
+      ? "Something went wrong inside Herald; the log has it under this request_id." : error.message
+    let errors = error.faults.map { fault in
+      JSONValue.object([
+        "code": .string(fault.code.rawValue), "pointer": .string(fault.pointer.description),
+        "detail": .string(fault.detail),
+      ])
+    }
+    let problem = Problem(
+      status: error.code.status, code: error.code.name, detail: detail, pointer: error.pointer,
+      errors: errors, requestID: requestID)
+    var response = problem.response
+    if let seconds = error.retryAfter { response.headers["retry-after"] = String(seconds) }
+    if error.code == .unauthorized { response.headers["www-authenticate"] = "Bearer" }
+    return response
+  }
+}
