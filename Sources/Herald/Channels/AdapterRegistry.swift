@@ -21,6 +21,8 @@ public struct SenderConfiguration: Sendable {
 public struct AdapterKind: Sendable {
   public let name: String
   public let channels: Set<Channel>
+  /// Whose device tokens it can send to, as `provider` of a device; nil for anybody's.
+  public let tokenProviders: Set<String>?
   /// JSON Schema of a sender's `config`.
   public let configSchema: JSONValue
   /// Notes everything wrong with a `config`, which lies at the pointer.
@@ -31,12 +33,14 @@ public struct AdapterKind: Sendable {
   public let make: @Sendable (SenderConfiguration) throws -> any ChannelAdapter
 
   public init(
-    name: String, channels: Set<Channel>, configSchema: JSONValue, secretFields: [String],
+    name: String, channels: Set<Channel>, tokenProviders: Set<String>? = nil,
+    configSchema: JSONValue, secretFields: [String],
     validate: @escaping @Sendable (JSONValue, JSONPointer, Faults) -> Void,
     make: @escaping @Sendable (SenderConfiguration) throws -> any ChannelAdapter
   ) {
     self.name = name
     self.channels = channels
+    self.tokenProviders = tokenProviders
     self.configSchema = configSchema
     self.secretFields = secretFields
     self.validate = validate
