@@ -32,7 +32,8 @@ extension PlanDocument {
         "invalid", "quiet_hours", "A transactional plan knows no quiet hours; leave them out.")
     }
     reader.finish()
-    for (key, _) in limits.coupons where !steps.flatMap(\.chain).contains(where: { $0.coupon == key }) {
+    for (key, _) in limits.coupons
+    where !steps.flatMap(\.chain).contains(where: { $0.coupon == key }) {
       faults.add(
         "unknown_coupon", at: JSONPointer(tokens: ["limits", "coupons", key]),
         "No step of this plan issues the coupon '\(key)'.")
@@ -48,7 +49,8 @@ extension PlanDocument {
   static func stored(_ value: JSONValue) throws -> PlanDocument {
     let faults = Faults()
     guard let document = parse(value, faults: faults), faults.isEmpty else {
-      throw HeraldError(.unexpected, "A stored plan cannot be read: \(faults.all.first?.description ?? "")")
+      throw HeraldError(
+        .unexpected, "A stored plan cannot be read: \(faults.all.first?.description ?? "")")
     }
     return document
   }
@@ -155,7 +157,8 @@ extension PlanDocument.Limits {
 extension PlanDocument.Link {
   init?(_ reader: ObjectReader) {
     let channel = reader.choice("channel", Channel.self, required: true)
-    template = reader.string("template", required: channel != .coupon && channel != nil, pattern: .key)
+    template = reader.string(
+      "template", required: channel != .coupon && channel != nil, pattern: .key)
     coupon = reader.string("coupon", required: channel == .coupon, pattern: .key)
     if channel == .coupon, reader.has("template") {
       reader.add("invalid", "template", "A coupon link names a coupon, not a template.")
@@ -171,7 +174,8 @@ extension PlanDocument.Link {
         "'after' and 'unless' go together: how long to wait, and for which receipt.")
     }
     if let unless, ![.delivered, .opened, .clicked].contains(unless) {
-      reader.add(.invalidChoice, "unless", "One of 'delivered', 'opened', 'clicked' is expected here.")
+      reader.add(
+        .invalidChoice, "unless", "One of 'delivered', 'opened', 'clicked' is expected here.")
     }
     reader.finish()
     guard let channel else { return nil }
@@ -187,7 +191,8 @@ extension PlanDocument.Link {
         "invalid", at: place.appending(0).appending("after"),
         "The first link of a chain follows nothing; leave 'after' and 'unless' out.")
     }
-    for (index, link) in chain.enumerated() where link.channel == .coupon && index + 1 < chain.count {
+    for (index, link) in chain.enumerated() where link.channel == .coupon && index + 1 < chain.count
+    {
       faults.add(
         "invalid", at: place.appending(index),
         "A coupon is the last link of its chain: nothing follows its issue.")
@@ -201,7 +206,8 @@ extension QuietHours {
     let until = reader.string("until", required: true, pattern: .timeOfDay)
     let zone = reader.string("zone", maxLength: 64) ?? "user"
     if zone != "user", !TimeZones.isKnown(zone) {
-      reader.add(.invalidFormat, "zone", "'user' or an IANA zone such as Asia/Shanghai is expected here.")
+      reader.add(
+        .invalidFormat, "zone", "'user' or an IANA zone such as Asia/Shanghai is expected here.")
     }
     let onHit = reader.choice("on_hit", OnHit.self) ?? .defer
     reader.finish()

@@ -38,7 +38,8 @@ extension QuietHours {
 
   /// Seconds since local midnight.
   private static func localSecond(_ instant: Date, _ zone: TimeZone) -> Int {
-    let local = Int(instant.timeIntervalSince1970.rounded(.down)) + zone.secondsFromGMT(for: instant)
+    let local =
+      Int(instant.timeIntervalSince1970.rounded(.down)) + zone.secondsFromGMT(for: instant)
     let second = local % 86_400
     return second < 0 ? second + 86_400 : second
   }
