@@ -1,20 +1,22 @@
 import Foundation
 import JSON
 
-/// What a provider says later of a delivery.
-public enum ReceiptEvent: String, CaseIterable, Sendable {
-  case delivered, opened, clicked, bounced, unsubscribed, uninstalled
-}
+/// What a provider says later of a delivery. The same receipt may come many times.
+public struct Receipt: Sendable, Equatable {
+  public enum Event: String, Sendable, CaseIterable {
+    case delivered, opened, clicked, bounced, unsubscribed, uninstalled
 
-/// One receipt out of a callback. The same receipt may come many times.
-public struct ReceivedReceipt: Sendable, Equatable {
+    /// Tells that the provider did take the message, whatever became of it then.
+    var provesHandOver: Bool { self != .uninstalled && self != .unsubscribed }
+  }
+
   /// Position in the callback, for the answer.
   public let index: Int
   public let deliveryID: UUID
-  public let event: ReceiptEvent
+  public let event: Event
   public let at: Date
 
-  public init(index: Int, deliveryID: UUID, event: ReceiptEvent, at: Date) {
+  public init(index: Int, deliveryID: UUID, event: Event, at: Date) {
     self.index = index
     self.deliveryID = deliveryID
     self.event = event
@@ -24,10 +26,21 @@ public struct ReceivedReceipt: Sendable, Equatable {
 
 /// A callback taken apart: what could be read and what could not.
 public struct ReceiptBatch: Sendable {
-  public var receipts: [ReceivedReceipt]
-  public var rejected: [(index: Int, fault: JSONFault)]
+  /// An item that was not taken, and why; the fault points into the callback.
+  public struct Rejection: Sendable {
+    public let index: Int
+    public let fault: JSONFault
 
-  public init(receipts: [ReceivedReceipt] = [], rejected: [(index: Int, fault: JSONFault)] = []) {
+    public init(index: Int, fault: JSONFault) {
+      self.index = index
+      self.fault = fault
+    }
+  }
+
+  public var receipts: [Receipt]
+  public var rejected: [Rejection]
+
+  public init(receipts: [Receipt] = [], rejected: [Rejection] = []) {
     self.receipts = receipts
     self.rejected = rejected
   }

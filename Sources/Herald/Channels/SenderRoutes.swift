@@ -11,7 +11,8 @@ enum SenderRoutes {
       Endpoint(
         .put, "/v1/senders/{key}", .writers,
         Operation(
-          "putSender", "Configure an adapter account. Secrets are stored encrypted and never shown.",
+          "putSender",
+          "Configure an adapter account. Secrets are stored encrypted and never shown.",
           tag: "Senders", request: request(senders.registry),
           responses: [200: Schema.ref("Sender"), 201: Schema.ref("Sender")],
           errors: [.preconditionFailed, .secretsUnreadable])
@@ -22,7 +23,7 @@ enum SenderRoutes {
         }
         let (stored, created) = try await senders.put(
           draft, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
-        return .resource(created ? 201 : 200, stored.json, version: stored.version)
+        return .resource(stored.json, version: stored.version, created: created)
       },
       Endpoint(
         .get, "/v1/senders", .readers,
