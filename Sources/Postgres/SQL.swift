@@ -91,6 +91,12 @@ extension SQL {
       sql.append(parameter: value.sqlParameter)
     }
 
+    /// Binds a value or NULL. The same as the generic form; the compiler takes any other for a slip
+    /// that would print "Optional(…)".
+    public mutating func appendInterpolation<Value: SQLBindable>(_ value: Value?) {
+      sql.append(parameter: value.sqlParameter)
+    }
+
     /// Splices a composed fragment; its parameters keep their order.
     public mutating func appendInterpolation(_ fragment: SQL) {
       sql.append(fragment)
