@@ -215,13 +215,14 @@ struct PoolTests {
   @Test("a statement over its time limit is a timeout, and the connection lives on")
   func statementTimeout() async throws {
     let pool = makePool()
+    _ = try await pool.read { try $0.query("SELECT 1") }
     let error = await failure {
-      try await pool.read(timeout: .milliseconds(50)) { try $0.query("SELECT pg_sleep(20)") }
+      try await pool.read(timeout: .milliseconds(400)) { try $0.query("SELECT pg_sleep(20)") }
     }
     #expect(error?.kind == .timeout)
     #expect(error?.sqlState == "57014")
     let error2 = await failure {
-      try await pool.write(timeout: .milliseconds(50)) { try $0.query("SELECT pg_sleep(20)") }
+      try await pool.write(timeout: .milliseconds(400)) { try $0.query("SELECT pg_sleep(20)") }
     }
     #expect(error2?.sqlState == "57014")
     #expect(pool.statistics.reconnects == 0)

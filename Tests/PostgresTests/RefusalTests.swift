@@ -112,6 +112,20 @@ struct RefusalTests {
     #expect(error.map { "\($0)\(String(reflecting: $0))".contains("secret-value") } == false)
   }
 
+  @Test(
+    "data exceptions do not quote the value",
+    arguments: ["int8", "date", "uuid"])
+  func noValues(_ type: String) async throws {
+    let error = await failure {
+      try await database.pool.read { session in
+        try session.query("SELECT \("secret-value")::text::\(identifier: type)")
+      }
+    }
+    #expect(error?.sqlState?.hasPrefix("22") == true)
+    #expect(error?.message.contains("secret") == false)
+    #expect(error?.message.isEmpty == false)
+  }
+
   @Test("a COPY through query is an error and leaves the pool usable")
   func copyThroughQuery() async throws {
     let error = await failure {

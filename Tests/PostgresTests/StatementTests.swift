@@ -56,6 +56,26 @@ struct StatementTests {
     await pool.close()
   }
 
+  @Test("a transaction with many stale plans runs again once, and the old plans are let go")
+  func manyStalePlans() async throws {
+    let pool = database.makePool(size: 1)
+    let queries: [SQL] = (1...20).map { SQL(stringLiteral: "SELECT *, \($0) FROM t") }
+    try await pool.write { transaction in
+      try transaction.execute(script: "CREATE TABLE t (a int8)")
+      for query in queries { try transaction.query(query) }
+    }
+    try await pool.write { try $0.execute(script: "ALTER TABLE t ADD b text") }
+    let runs = Counter()
+    let held = try await pool.write { transaction in
+      runs.increment()
+      for query in queries { #expect(try transaction.query(query).columns.count == 3) }
+      return try transaction.one(Self.prepared.unprepared())?.get(0, as: Int.self)
+    }
+    #expect(runs.value == 2)
+    #expect(held == 20)
+    await pool.close()
+  }
+
   @Test("statements that somebody discarded are prepared again")
   func discarded() async throws {
     let pool = database.makePool(size: 1)

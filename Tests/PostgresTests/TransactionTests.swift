@@ -119,14 +119,36 @@ struct TransactionTests {
     #expect(counts == [2, 2])
   }
 
+  @Test("a serialization failure is retried even when the body lost sight of it")
+  func hiddenRefusal() async throws {
+    let runs = Counter()
+    try await database.pool.write { transaction in
+      runs.increment()
+      guard runs.value == 1 else { return }
+      _ = try? transaction.execute(script: Self.raise)
+      try transaction.query("SELECT 1")
+    }
+    #expect(runs.value == 2)
+    try await database.pool.write { transaction in
+      runs.increment()
+      guard runs.value == 3 else { return }
+      do {
+        try transaction.savepoint { try transaction.execute(script: Self.raise) }
+      } catch { throw Stop() }
+    }
+    #expect(runs.value == 4)
+  }
+
+  private static let raise =
+    "DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$"
+
   @Test("a refusal that never ends is given up after five more runs")
   func retriesEnd() async throws {
     let runs = Counter()
     let error = await failure {
       try await database.pool.write { transaction in
         runs.increment()
-        try transaction.execute(
-          script: "DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = '40001'; END $$")
+        try transaction.execute(script: Self.raise)
       }
     }
     #expect(error?.sqlState == "40001")
