@@ -1,7 +1,10 @@
+import Foundation
 import Glibc
 
 /// A blocking TCP client that sends exactly the bytes it is given. Reads give up after 20 s.
-final class RawClient {
+///
+/// `@unchecked Sendable`: a test uses a client from one thread at a time.
+final class RawClient: @unchecked Sendable {
   struct Answer: Equatable {
     var status: Int
     var headers: [String: String]
@@ -72,6 +75,20 @@ final class RawClient {
   @discardableResult
   func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
+  /// Sends zeros until the kernel takes no more for 300 ms; returns how many it took.
+  func sendUntilBlocked(_ limit: Int) -> Int {
+    let piece = [UInt8](repeating: 0, count: 64 * 1024)
+    var sent = 0
+    while sent < limit {
+      var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      guard poll(&entry, 1, 300) == 1 else { return sent }
+      let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+      let count = Glibc.send(descriptor, piece, min(piece.count, limit - sent), flags)
+      if count > 0 { sent += count }
+    }
+    return sent
+  }
+
   func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// False at the end of the stream, on a reset and after 20 s.
@@ -98,6 +115,18 @@ final class RawClient {
     while received.count < count { guard fill() else { throw Closed() } }
     defer { received.removeFirst(count) }
     return Array(received[..<count])
+  }
+
+  /// Everything up to and including `mark`.
+  func readUntil(_ mark: String) throws -> String {
+    while true {
+      let text = String(decoding: received, as: UTF8.self)
+      if let range = text.range(of: mark) {
+        received = Array(text[range.upperBound...].utf8)
+        return String(text[..<range.upperBound])
+      }
+      guard fill() else { throw Closed() }
+    }
   }
 
   private func readLine() throws -> String {

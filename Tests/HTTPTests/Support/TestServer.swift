@@ -20,10 +20,10 @@ func withServer<T: Sendable>(
   return try result.get()
 }
 
-/// Runs blocking work on a thread that may block.
+/// Runs blocking work on a thread of its own; the global queue's threads are those that run tasks.
 func blocking<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
   await withCheckedContinuation { continuation in
-    DispatchQueue.global().async { continuation.resume(returning: work()) }
+    DispatchQueue(label: "test.client").async { continuation.resume(returning: work()) }
   }
 }
 
