@@ -25,17 +25,24 @@ enum SegmentCompiler {
   /// `closure` alone.
   static func predicate(
     _ condition: Condition, closure: SegmentClosure, now: Date, projectZone: String,
-    shape: Shape = .crowd
+    unknownAllowed: Set<String> = standardUnknownAllowed, shape: Shape = .crowd
   ) throws -> SQL {
     var compilation = Compilation(
-      closure: closure, now: now, projectZone: projectZone, shape: shape)
+      closure: closure, now: now, projectZone: projectZone, unknownAllowed: unknownAllowed,
+      shape: shape)
     return try compilation.node(condition)
   }
 
+  /// The channels on which marketing may go out while consent is unknown.
+  static let standardUnknownAllowed: Set<String> = [
+    "push", "coupon", "in_app", "webhook", "service_message",
+  ]
+
   /// The zone of `u`: the user's, else the project's. SQL text over alias `u`.
   static func zone(projectZone: String) -> SQL {
-    Compilation(closure: .empty, now: .distantPast, projectZone: projectZone, shape: .few)
-      .userZone("u")
+    Compilation(
+      closure: .empty, now: .distantPast, projectZone: projectZone, unknownAllowed: [], shape: .few
+    ).userZone("u")
   }
 }
 
@@ -43,19 +50,11 @@ private struct Compilation {
   let closure: SegmentClosure
   let now: Date
   let projectZone: String
+  let unknownAllowed: Set<String>
   let shape: SegmentCompiler.Shape
   var nodes = 0
   /// The named segments around the node at hand.
   var path: [String] = []
-
-  init(
-    closure: SegmentClosure, now: Date, projectZone: String, shape: SegmentCompiler.Shape
-  ) {
-    self.closure = closure
-    self.now = now
-    self.projectZone = projectZone
-    self.shape = shape
-  }
 
   mutating func node(_ condition: Condition) throws -> SQL {
     nodes += 1
@@ -71,7 +70,7 @@ private struct Compilation {
     case .event(let test): return event(test)
     case .sequence(let test): return sequence(test)
     case .consent(let test): return consent(test)
-    case .reachable(let channel): return Self.reachable(channel)
+    case .reachable(let channel): return reachable(channel)
     case .segment(let key): return try segment(key)
     case .received(let test): return received(test)
     case .bucket(let test):
@@ -278,57 +277,44 @@ extension Compilation {
       """
   }
 
-  /// Has an address on the channel that may be used for marketing.
-  private static func reachable(_ channel: String) -> SQL {
-    let rule = Reach(channel)
-    var parts: [SQL] = []
-    switch rule.address {
-    case .none: break
-    case .device:
-      parts.append(
-        """
-        EXISTS (SELECT FROM devices AS d WHERE d.user_id = u.id AND d.state = 'active' \
-        AND NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = 'device' \
-        AND x.value_hash = sha256(convert_to(d.token, 'UTF8'))))
-        """)
-    case .identity(let kind):
-      parts.append(
-        """
-        EXISTS (SELECT FROM identities AS i WHERE i.user_id = u.id AND i.kind = \(kind) \
-        AND NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = i.kind \
-        AND x.value_hash = sha256(convert_to(i.value, 'UTF8'))))
-        """)
-    }
+  /// May be reached for marketing on the channel; `ReachRule` in SQL.
+  private func reachable(_ channel: String) -> SQL {
     let answers: SQL = """
       SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(channel) \
       AND c.subscription_group = ''
       """
-    switch rule.consent {
-    case .notNeeded: break
-    case .notDenied: parts.append("(NOT EXISTS (\(answers) AND c.state = 'denied'))")
-    case .granted: parts.append("EXISTS (\(answers) AND c.state = 'granted')")
-    }
-    return parts.count > 1 ? "(\(every(parts)))" : every(parts)
+    let isAllowed: SQL =
+      unknownAllowed.contains(channel)
+      ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
+      : "EXISTS (\(answers) AND c.state = 'granted')"
+    guard let address = Self.address(channel) else { return isAllowed }
+    return "(\(isAllowed) AND \(address))"
   }
-}
 
-/// What a channel needs for marketing, by the defaults of the settings.
-private struct Reach {
-  enum Address { case none, device, identity(String) }
-  enum Consent { case notNeeded, notDenied, granted }
-
-  let address: Address
-  let consent: Consent
-
-  init(_ channel: String) {
-    (address, consent) =
-      switch channel {
-      case "push": (.device, .notDenied)
-      case "sms": (.identity("phone"), .granted)
-      case "email": (.identity("email"), .granted)
-      case "wechat", "service_message": (.identity("wechat_openid"), .granted)
-      default: (.none, .notNeeded)
-      }
+  /// Has an address for the channel that is not suppressed; nil for channels that need none.
+  private static func address(_ channel: String) -> SQL? {
+    func unsuppressed(_ kind: SQL, _ value: SQL) -> SQL {
+      """
+      NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = \(kind) \
+      AND x.value_hash = sha256(convert_to(\(value), 'UTF8')))
+      """
+    }
+    let kind: String
+    switch channel {
+    case "push":
+      return """
+        EXISTS (SELECT FROM devices AS d WHERE d.user_id = u.id AND d.state = 'active' \
+        AND \(unsuppressed("'token'", "d.provider || ':' || d.token")))
+        """
+    case "sms": kind = "phone"
+    case "email": kind = "email"
+    case "wechat": kind = "wechat_openid"
+    default: return nil
+    }
+    return """
+      EXISTS (SELECT FROM identities AS i WHERE i.user_id = u.id AND i.kind = \(kind) \
+      AND \(unsuppressed("i.kind", "i.value")))
+      """
   }
 }
 
