@@ -4,6 +4,8 @@ CREATE TABLE plans (
   -- At most one of each; both name rows of plan_versions.
   draft_version integer,
   live_version integer,
+  -- Pausing stops every version; the live one also says so in its state.
+  paused boolean NOT NULL DEFAULT false,
   version bigint NOT NULL DEFAULT 1,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,

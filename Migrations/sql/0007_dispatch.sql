@@ -133,7 +133,7 @@ CREATE TABLE queue (
   CONSTRAINT queue_phase_known CHECK (phase IN ('send', 'follow_up'))
 ) WITH (fillfactor = 70);
 CREATE INDEX queue_due_idx ON queue (lane, due_at);
-CREATE INDEX queue_plan_idx ON queue (plan);
+CREATE INDEX queue_run_idx ON queue (run_id);
 
 -- What providers say later; counted apart, never changes what was sent.
 CREATE TABLE receipts (

@@ -13,18 +13,22 @@ enum EditDistance {
     return best?.candidate
   }
 
-  /// Levenshtein's distance.
+  /// Levenshtein's distance, two swapped neighbours counting as one edit.
   static func between(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    var row = Array(0...right.count)
-    for (i, a) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, b) in right.enumerated() {
-        let above = row[j + 1]
-        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a == b ? 0 : 1))
-        diagonal = above
+    var before = [Int](repeating: 0, count: right.count + 1)
+    var above = Array(0...right.count)
+    for i in left.indices {
+      var row = [i + 1]
+      for j in right.indices {
+        let same = left[i] == right[j]
+        var best = min(above[j + 1] + 1, row[j] + 1, above[j] + (same ? 0 : 1))
+        if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] {
+          best = min(best, before[j - 1] + 1)
+        }
+        row.append(best)
       }
+      (before, above) = (above, row)
     }
-    return row[right.count]
+    return above[right.count]
   }
 }

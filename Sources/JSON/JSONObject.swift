@@ -3,6 +3,7 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
   public private(set) var members: [(key: String, value: JSONValue)]
 
   public init() { members = [] }
+  /// The keys must differ.
   public init(_ members: [(key: String, value: JSONValue)]) { self.members = members }
   public init(dictionaryLiteral elements: (String, JSONValue)...) {
     members = elements.map { (key: $0.0, value: $0.1) }
@@ -30,8 +31,16 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
     members.makeIterator()
   }
 
+  /// The members in the byte order of their keys.
+  public var sorted: JSONObject {
+    JSONObject(members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
+  }
+
   /// Order does not matter, as in jsonb.
   public static func == (left: JSONObject, right: JSONObject) -> Bool {
-    left.count == right.count && left.members.allSatisfy { right[$0.key] == $0.value }
+    guard left.count == right.count else { return false }
+    return left.sorted.members.elementsEqual(right.sorted.members) {
+      $0.key.utf8.elementsEqual($1.key.utf8) && $0.value == $1.value
+    }
   }
 }

@@ -25,12 +25,12 @@ public struct Endpoint: Sendable {
   public let pattern: String
   public let access: Access
   public let operation: Operation
-  public let body: BodyPolicy
+  public let body: Route.BodyPolicy
   public let handler: Handler
 
   public init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access, _ operation: Operation,
-    body: BodyPolicy? = nil, handler: @escaping Handler
+    body: Route.BodyPolicy? = nil, handler: @escaping Handler
   ) {
     self.method = method
     self.pattern = pattern
@@ -157,8 +157,10 @@ extension Response {
   }
 
   /// A resource with its `ETag: "v7"`.
-  public static func resource(_ status: Int = 200, _ value: JSONValue, version: Int) -> Response {
-    var response = Response.json(status, value)
+  public static func resource(
+    _ value: JSONValue, version: Int, created: Bool = false
+  ) -> Response {
+    var response = Response.json(created ? 201 : 200, value)
     response.headers["etag"] = "\"v\(version)\""
     return response
   }

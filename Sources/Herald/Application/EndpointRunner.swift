@@ -87,10 +87,8 @@ struct EndpointRunner: Sendable {
       error.code == .unexpected
       ? "Something went wrong inside Herald; the log has it under this request_id." : error.message
     let errors = error.faults.map { fault in
-      JSONValue.object([
-        "code": .string(fault.code.rawValue), "pointer": .string(fault.pointer.description),
-        "detail": .string(fault.detail),
-      ])
+      Problem.Place(
+        pointer: fault.pointer.description, code: fault.code.rawValue, detail: fault.detail)
     }
     let problem = Problem(
       status: error.code.status, code: error.code.name, detail: detail, pointer: error.pointer,

@@ -66,7 +66,8 @@ extension Request {
     guard let text = query(name) else { return nil }
     guard let value = Int(text), range.contains(value) else {
       throw HeraldError(
-        .badQuery, "`\(name)` must be a whole number from \(range.lowerBound) to \(range.upperBound).",
+        .badQuery,
+        "`\(name)` must be a whole number from \(range.lowerBound) to \(range.upperBound).",
         pointer: name)
     }
     return value
@@ -87,7 +88,8 @@ extension Request {
     guard let text = query(name) else { return nil }
     guard let date = Date(rfc3339: text) else {
       throw HeraldError(
-        .badQuery, "`\(name)` must be an RFC 3339 instant with its offset, like 2026-11-20T10:00:00Z.",
+        .badQuery,
+        "`\(name)` must be an RFC 3339 instant with its offset, like 2026-11-20T10:00:00Z.",
         pointer: name)
     }
     return date
@@ -105,7 +107,9 @@ extension Response {
       var components = URLComponents()
       components.path = request.path
       components.queryItems =
-        request.query.filter { $0.name != "after" }.map { URLQueryItem(name: $0.name, value: $0.value) }
+        request.query.filter { $0.name != "after" }.map {
+          URLQueryItem(name: $0.name, value: $0.value)
+        }
         + [URLQueryItem(name: "after", value: next.text)]
       if let target = components.string {
         response.headers["link"] = "<\(target)>; rel=\"next\""

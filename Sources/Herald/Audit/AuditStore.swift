@@ -70,7 +70,8 @@ enum AuditStore {
     }
   }
 
-  static func seal(_ seals: [(position: Int, entry: Int, hash: [UInt8])], in tx: Transaction) throws {
+  static func seal(_ seals: [(position: Int, entry: Int, hash: [UInt8])], in tx: Transaction) throws
+  {
     try tx.execute(
       """
       INSERT INTO audit_seals (position, entry_id, hash)

@@ -34,7 +34,9 @@ public struct Audits: Sendable {
   @discardableResult
   public func seal() async throws -> Int {
     try await db.pool.write { tx in
-      guard try tx.one("SELECT pg_try_advisory_xact_lock(hashtext('herald_audit_seal'))")?.get(0) ?? false
+      guard
+        try tx.one("SELECT pg_try_advisory_xact_lock(hashtext('herald_audit_seal'))")?.get(0)
+          ?? false
       else { return 0 }
       var (position, hash) = try AuditStore.head(in: tx) ?? (0, [UInt8](repeating: 0, count: 32))
       let entries = try AuditStore.unsealed(limit: 5000, in: tx)

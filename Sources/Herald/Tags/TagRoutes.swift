@@ -16,7 +16,7 @@ enum TagRoutes {
         let tag = try call.read { reader, faults in Tag(key: key, reader, faults) }
         let (stored, created) = try await tags.put(
           tag, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
-        return .resource(created ? 201 : 200, stored.json, version: stored.version)
+        return .resource(stored.json, version: stored.version, created: created)
       },
       Endpoint(
         .get, "/v1/tags", .readers,

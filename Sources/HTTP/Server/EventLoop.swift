@@ -1,0 +1,76 @@
+import Dispatch
+
+/// A serial queue with the connections pinned to it and what they share.
+///
+/// `@unchecked Sendable`: every mutable member is touched on `queue` only.
+final class EventLoop: @unchecked Sendable {
+  let queue: DispatchQueue
+  let readBuffer: UnsafeMutableRawBufferPointer
+  var identifiers = RequestIdentifier()
+  var date = DateField()
+  private(set) var isDraining = false
+  private var connections: [Int: Connection] = [:]
+  private var nextID = 0
+  private var wheel: TimerWheel
+  private let timer: any DispatchSourceTimer
+  private var ticking = false
+
+  init(index: Int) {
+    queue = DispatchQueue(label: "http.loop.\(index)")
+    readBuffer = .allocate(byteCount: 64 * 1024, alignment: 16)
+    wheel = TimerWheel(now: MonotonicClock.now / TimerWheel.tickNanoseconds)
+    timer = DispatchSource.makeTimerSource(queue: queue)
+    let interval = DispatchTimeInterval.nanoseconds(Int(TimerWheel.tickNanoseconds))
+    timer.schedule(deadline: .now(), repeating: interval, leeway: .milliseconds(50))
+    timer.setEventHandler { [weak self] in self?.tick() }
+  }
+
+  deinit {
+    timer.cancel()
+    // A suspended source must not be released.
+    if !ticking { timer.resume() }
+    readBuffer.deallocate()
+  }
+
+  /// Takes a connection in; it leaves with `remove`.
+  func add(_ make: (Int) -> Connection) {
+    nextID += 1
+    let connection = make(nextID)
+    connections[nextID] = connection
+    if !ticking {
+      ticking = true
+      timer.resume()
+    }
+    connection.start()
+  }
+
+  func remove(_ id: Int) {
+    connections[id] = nil
+    if connections.isEmpty, ticking {
+      ticking = false
+      timer.suspend()
+    }
+  }
+
+  /// Asks for `Connection.checkDeadline` at the tick of the deadline; returns that tick.
+  func schedule(_ id: Int, deadline: UInt64) -> UInt64 {
+    wheel.schedule(id, at: TimerWheel.tick(of: deadline))
+  }
+
+  private func tick() {
+    let now = MonotonicClock.now
+    let tick = now / TimerWheel.tickNanoseconds
+    for id in wheel.advance(to: tick) { connections[id]?.checkDeadline(now, tick: tick) }
+  }
+
+  /// Ends idle connections and lets the others finish their request.
+  func drain() {
+    isDraining = true
+    for connection in connections.values { connection.drain() }
+  }
+
+  /// Cuts every connection off.
+  func abort() {
+    for connection in connections.values { connection.abort() }
+  }
+}

@@ -1,0 +1,251 @@
+import Conditions
+import Foundation
+import JSON
+
+extension PlanDocument {
+  /// Reads a plan document, noting every fault with its place. Whether what it names exists is
+  /// checked by `Plans`, which has the database.
+  public static func parse(_ value: JSONValue, faults: Faults) -> PlanDocument? {
+    guard let reader = ObjectReader(value, faults: faults) else { return nil }
+    let name = reader.string("name", required: true, minLength: 1, maxLength: 200)
+    let goals = reader.objects("goals", count: 0...4, Goal.init) ?? []
+    if goals.filter(\.primary).count > 1 {
+      reader.add("invalid", "goals", "Only one goal can be the primary one.")
+    }
+    let messageClass = reader.choice("class", MessageClass.self) ?? .marketing
+    let category = reader.string("category", minLength: 1, maxLength: 64)
+    let priority = reader.int("priority", range: 0...100) ?? 50
+    let trigger = reader.object("trigger", required: true).flatMap(Trigger.init)
+    let audience = reader.value("audience").flatMap {
+      Condition.parse($0, at: reader.pointer.appending("audience"), faults: faults)
+    }
+    let window = reader.object("window").flatMap(Window.init)
+    let steps = parseSteps(reader)
+    let holdout = reader.double("holdout", range: 0...0.5) ?? 0
+    if messageClass == .transactional, holdout > 0 {
+      reader.add("invalid", "holdout", "A transactional plan has no holdout; leave it out.")
+    }
+    let limits = reader.object("limits").flatMap(Limits.init) ?? .none
+    let quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
+    if messageClass == .transactional, reader.has("quiet_hours") {
+      reader.add(
+        "invalid", "quiet_hours", "A transactional plan knows no quiet hours; leave them out.")
+    }
+    reader.finish()
+    for (key, _) in limits.coupons
+    where !steps.flatMap(\.chain).contains(where: { $0.coupon == key }) {
+      faults.add(
+        "unknown_coupon", at: JSONPointer(tokens: ["limits", "coupons", key]),
+        "No step of this plan issues the coupon '\(key)'.")
+    }
+    guard let name, let trigger else { return nil }
+    return PlanDocument(
+      name: name, goals: goals, messageClass: messageClass, category: category, priority: priority,
+      trigger: trigger, audience: audience, window: window, steps: steps, holdout: holdout,
+      limits: limits, quietHours: quietHours)
+  }
+
+  /// A document that was checked before it was stored.
+  static func stored(_ value: JSONValue) throws -> PlanDocument {
+    let faults = Faults()
+    guard let document = parse(value, faults: faults), faults.isEmpty else {
+      throw HeraldError(
+        .unexpected, "A stored plan cannot be read: \(faults.all.first?.description ?? "")")
+    }
+    return document
+  }
+
+  private static func parseSteps(_ reader: ObjectReader) -> [Step] {
+    guard let elements = reader.array("steps", required: true, count: 1...50) else { return [] }
+    var steps: [Step] = []
+    let ids = elements.map { $0.value["id"]?.stringValue }
+    for (index, element) in elements.enumerated() {
+      guard let step = ObjectReader(element.value, at: element.pointer, faults: reader.faults)
+      else { continue }
+      let id = step.string("id", required: true, pattern: .key)
+      if let id, ids.prefix(index).contains(id) {
+        step.add("duplicate", "id", "Another step has the id '\(id)'; ids are unique.")
+      }
+      if id == "end" { step.add("invalid", "id", "'end' is a reserved word; choose another id.") }
+      let notAfter = step.duration("not_after")
+      let send = step.object("send", required: true)
+      let chain = send?.objects("chain", required: true, count: 1...8, Link.init) ?? []
+      send?.finish()
+      Link.check(chain, of: element.pointer, faults: reader.faults)
+      let following = index + 1 < ids.count ? ids[index + 1] : nil
+      var next = following
+      if let target = step.string("next", maxLength: 64) {
+        next = target == "end" ? nil : target
+        if let named = next, !ids.dropFirst(index + 1).contains(named) {
+          step.add(
+            "unknown_step", "next",
+            "'\(named)' is no later step of this plan; name one that follows, or 'end'.")
+        }
+      }
+      step.finish()
+      guard let id else { continue }
+      steps.append(Step(id: id, notAfter: notAfter, chain: chain, next: next))
+    }
+    return steps
+  }
+}
+
+extension PlanDocument.Goal {
+  init?(_ reader: ObjectReader) {
+    let stage = reader.choice("stage", Stage.self, required: true)
+    let event = reader.string("event", required: true, minLength: 1, maxLength: 200)
+    let within = reader.duration("within", required: true)
+    primary = reader.bool("primary") ?? false
+    targetRate = reader.double("target_rate", range: 0...1)
+    reader.finish()
+    guard let stage, let event, let within else { return nil }
+    self.stage = stage
+    self.event = event
+    self.within = within
+  }
+}
+
+extension PlanDocument.Trigger {
+  init?(_ reader: ObjectReader) {
+    let segment = reader.string("segment", required: true, pattern: .key)
+    if reader.value("at", required: true) == "now" {
+      at = nil
+    } else {
+      at = reader.instant("at")
+    }
+    reader.finish()
+    guard let segment else { return nil }
+    self.segment = segment
+  }
+}
+
+extension PlanDocument.Window {
+  init?(_ reader: ObjectReader) {
+    from = reader.instant("from")
+    until = reader.instant("until")
+    if let from, let until, from >= until {
+      reader.add(.outOfRange, "until", "The window must end after it begins.")
+    }
+    reader.finish()
+  }
+
+  func contains(_ instant: Date) -> Bool {
+    (from.map { $0 <= instant } ?? true) && (until.map { instant < $0 } ?? true)
+  }
+}
+
+extension PlanDocument.Limits {
+  static let none = PlanDocument.Limits(
+    audience: nil, perMinute: nil, coupons: [:], allowPartialStock: false)
+
+  init?(_ reader: ObjectReader) {
+    audience = reader.int("audience", range: 1...1_000_000_000)
+    perMinute = reader.int("per_minute", range: 1...100_000_000)
+    allowPartialStock = reader.bool("allow_partial_stock") ?? false
+    var coupons: [String: Int] = [:]
+    if let object = reader.object("coupons") {
+      for key in object.object.keys {
+        coupons[key] = object.int(key, range: 1...1_000_000_000)
+      }
+      object.finish()
+    }
+    self.coupons = coupons
+    reader.finish()
+  }
+}
+
+extension PlanDocument.Link {
+  init?(_ reader: ObjectReader) {
+    let channel = reader.choice("channel", Channel.self, required: true)
+    template = reader.string(
+      "template", required: channel != .coupon && channel != nil, pattern: .key)
+    coupon = reader.string("coupon", required: channel == .coupon, pattern: .key)
+    if channel == .coupon, reader.has("template") {
+      reader.add("invalid", "template", "A coupon link names a coupon, not a template.")
+    }
+    if let channel, channel != .coupon, reader.has("coupon") {
+      reader.add("invalid", "coupon", "Only a link of channel 'coupon' names a coupon.")
+    }
+    after = reader.duration("after")
+    unless = reader.choice("unless", Receipt.Event.self)
+    if reader.has("after") != reader.has("unless") {
+      reader.add(
+        .required, reader.has("after") ? "unless" : "after",
+        "'after' and 'unless' go together: how long to wait, and for which receipt.")
+    }
+    if let unless, ![.delivered, .opened, .clicked].contains(unless) {
+      reader.add(
+        .invalidChoice, "unless", "One of 'delivered', 'opened', 'clicked' is expected here.")
+    }
+    reader.finish()
+    guard let channel else { return nil }
+    self.channel = channel
+  }
+
+  fileprivate static func check(
+    _ chain: [PlanDocument.Link], of step: JSONPointer, faults: Faults
+  ) {
+    let place = step.appending("send").appending("chain")
+    if chain.first?.after != nil {
+      faults.add(
+        "invalid", at: place.appending(0).appending("after"),
+        "The first link of a chain follows nothing; leave 'after' and 'unless' out.")
+    }
+    for (index, link) in chain.enumerated() where link.channel == .coupon && index + 1 < chain.count
+    {
+      faults.add(
+        "invalid", at: place.appending(index),
+        "A coupon is the last link of its chain: nothing follows its issue.")
+    }
+  }
+}
+
+extension QuietHours {
+  init?(_ reader: ObjectReader) {
+    let from = reader.string("from", required: true, pattern: .timeOfDay)
+    let until = reader.string("until", required: true, pattern: .timeOfDay)
+    let zone = reader.string("zone", maxLength: 64) ?? "user"
+    if zone != "user", !TimeZones.isKnown(zone) {
+      reader.add(
+        .invalidFormat, "zone", "'user' or an IANA zone such as Asia/Shanghai is expected here.")
+    }
+    let onHit = reader.choice("on_hit", OnHit.self) ?? .defer
+    reader.finish()
+    guard let from = from.flatMap(Self.minutes), let until = until.flatMap(Self.minutes) else {
+      return nil
+    }
+    if from == until {
+      reader.add(.outOfRange, "until", "Quiet hours must end at another time than they begin.")
+    }
+    self.init(from: from, until: until, zone: zone == "user" ? nil : zone, onHit: onHit)
+  }
+
+  private static func minutes(_ text: String) -> Int? {
+    let parts = text.split(separator: ":").compactMap { Int($0) }
+    return parts.count == 2 ? parts[0] * 60 + parts[1] : nil
+  }
+}
+
+extension TextPattern {
+  static let timeOfDay = TextPattern(
+    "A time of day such as 22:00", expression: "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+  ) { text in
+    let bytes = Array(text.utf8)
+    guard bytes.count == 5, bytes[2] == UInt8(ascii: ":"),
+      let hour = Int(text.prefix(2)), let minute = Int(text.suffix(2))
+    else { return false }
+    return bytes.enumerated().allSatisfy { $0 == 2 || (0x30...0x39).contains($1) }
+      && hour < 24 && minute < 60
+  }
+}
+
+extension ObjectReader {
+  /// An array of objects, each read by `make`.
+  func objects<T>(
+    _ key: String, required: Bool = false, count: ClosedRange<Int>, _ make: (ObjectReader) -> T?
+  ) -> [T]? {
+    array(key, required: required, count: count)?.compactMap { element in
+      ObjectReader(element.value, at: element.pointer, faults: faults).flatMap(make)
+    }
+  }
+}

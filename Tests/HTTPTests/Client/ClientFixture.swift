@@ -1,0 +1,18 @@
+import Logging
+import Testing
+
+@testable import HTTP
+
+/// A client that may reach the stand-ins, and short ways to say what came of a request.
+func makeClient(_ change: (inout ClientConfiguration) -> Void = { _ in }) -> HTTPClient {
+  var configuration = ClientConfiguration(allowPrivateAddresses: true)
+  change(&configuration)
+  return HTTPClient(
+    configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+}
+
+extension ClientOutcome {
+  var response: ClientResponse? { if case .response(let response) = self { response } else { nil } }
+  var notSent: String? { if case .notSent(let reason) = self { reason } else { nil } }
+  var unknown: String? { if case .unknown(let reason) = self { reason } else { nil } }
+}
