@@ -20,6 +20,10 @@ enum SegmentCompiler {
 
   /// Nodes after the segments a condition names have been put in its place; beyond, 422.
   static let maximumNodes = 2000
+  /// Segments inside segments.
+  static let maximumNesting = 32
+  /// PostgreSQL takes 65,535; the surrounding statement has some of its own.
+  static let maximumParameters = 50_000
 
   /// Boolean over alias `u` (`users`), never NULL. Conditions and lists of named segments come from
   /// `closure` alone.
@@ -30,7 +34,11 @@ enum SegmentCompiler {
     var compilation = Compilation(
       closure: closure, now: now, projectZone: projectZone, unknownAllowed: unknownAllowed,
       shape: shape)
-    return try compilation.node(condition)
+    let predicate = try compilation.node(condition)
+    guard predicate.parameters.count <= maximumParameters else {
+      throw HeraldError.segmentTooLarge
+    }
+    return predicate
   }
 
   /// The channels on which marketing may go out while consent is unknown.
@@ -254,6 +262,7 @@ extension Compilation {
     guard let condition = closure.conditions[key], !path.contains(key) else {
       throw HeraldError(.unexpected, "Segment '\(key)' is missing from its closure, or in a cycle.")
     }
+    guard path.count < SegmentCompiler.maximumNesting else { throw HeraldError.segmentTooLarge }
     path.append(key)
     defer { path.removeLast() }
     return try node(condition)
