@@ -1,0 +1,81 @@
+/// How telephone numbers are written inside one country or region, as far as it takes to make them
+/// international. Numbers that are international already need none of this.
+public struct PhoneRegion: Sendable, Equatable {
+  /// ISO 3166-1 alpha-2.
+  public let code: String
+  let calling: String
+  /// Dialled before a national number, and no part of it.
+  let trunk: String
+  /// Digits of a national number without the trunk prefix.
+  let lengths: ClosedRange<Int>
+
+  public static let china = PhoneRegion("CN", "86", trunk: "0", 9...11)
+
+  public static let all = [
+    china,
+    PhoneRegion("US", "1", trunk: "1", 10...10), PhoneRegion("CA", "1", trunk: "1", 10...10),
+    PhoneRegion("GB", "44", trunk: "0", 9...10), PhoneRegion("DE", "49", trunk: "0", 6...11),
+    PhoneRegion("FR", "33", trunk: "0", 9...9), PhoneRegion("ES", "34", 9...9),
+    PhoneRegion("IT", "39", 6...11), PhoneRegion("NL", "31", trunk: "0", 9...9),
+    PhoneRegion("RU", "7", trunk: "8", 10...10), PhoneRegion("JP", "81", trunk: "0", 9...10),
+    PhoneRegion("KR", "82", trunk: "0", 8...10), PhoneRegion("HK", "852", 8...8),
+    PhoneRegion("MO", "853", 8...8), PhoneRegion("TW", "886", trunk: "0", 8...9),
+    PhoneRegion("SG", "65", 8...8), PhoneRegion("IN", "91", trunk: "0", 10...10),
+    PhoneRegion("ID", "62", trunk: "0", 8...12), PhoneRegion("MY", "60", trunk: "0", 8...10),
+    PhoneRegion("TH", "66", trunk: "0", 8...9), PhoneRegion("VN", "84", trunk: "0", 9...10),
+    PhoneRegion("PH", "63", trunk: "0", 8...10), PhoneRegion("AU", "61", trunk: "0", 9...9),
+    PhoneRegion("BR", "55", trunk: "0", 10...11), PhoneRegion("MX", "52", 10...10),
+    PhoneRegion("AE", "971", trunk: "0", 8...9), PhoneRegion("SA", "966", trunk: "0", 8...9),
+  ]
+
+  private init(_ code: String, _ calling: String, trunk: String = "", _ lengths: ClosedRange<Int>) {
+    self.code = code
+    self.calling = calling
+    self.trunk = trunk
+    self.lengths = lengths
+  }
+
+  public static func named(_ code: String) -> PhoneRegion? { all.first { $0.code == code } }
+
+  /// `+` and 7 to 15 digits. Takes what people write: spaces, hyphens, dots, brackets, `00` for `+`,
+  /// the trunk prefix, the calling code without `+`.
+  func e164(_ text: String) throws(IdentityFault) -> String {
+    var digits = ""
+    var isInternational = false
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "+", "＋":
+        guard digits.isEmpty, !isInternational else { throw Self.fault }
+        isInternational = true
+      case "0"..."9": digits.unicodeScalars.append(scalar)
+      case "-", "(", ")", ".", "/", "\u{2010}"..."\u{2015}": break
+      default: guard scalar.properties.isWhitespace else { throw Self.fault }
+      }
+    }
+    if !isInternational, digits.hasPrefix("00") {
+      digits.removeFirst(2)
+      isInternational = true
+    }
+    if isInternational {
+      guard 7...15 ~= digits.utf8.count, digits.first != "0" else { throw Self.fault }
+      return "+" + digits
+    }
+    return "+" + (try national(digits))
+  }
+
+  private func national(_ digits: String) throws(IdentityFault) -> String {
+    var national = digits[...]
+    if !trunk.isEmpty, national.hasPrefix(trunk), !lengths.contains(national.utf8.count) || trunk == "0"
+    {
+      national = national.dropFirst(trunk.utf8.count)
+    }
+    if lengths.contains(national.utf8.count), national.first != "0" { return calling + national }
+    if digits.hasPrefix(calling), lengths.contains(digits.utf8.count - calling.utf8.count) {
+      return digits
+    }
+    throw Self.fault
+  }
+
+  private static let fault = IdentityFault(
+    detail: "A telephone number such as +8613800138000 is expected.")
+}

@@ -1,0 +1,54 @@
+import Foundation
+import JSON
+
+public enum ConsentState: String, Sendable, CaseIterable {
+  case granted, denied, unknown
+}
+
+/// Where a push message can go. A dead token is kept: it must not come back to life by itself.
+public struct Device: Sendable, Equatable {
+  public enum State: String, Sendable, CaseIterable {
+    case active, dead
+  }
+
+  /// The adapter family the token belongs to: `fcm`, `apns`, `jpush`, …, `http`.
+  public let provider: String
+  public let token: String
+  public let platform: String
+  public let state: State
+
+  public init(provider: String, token: String, platform: String, state: State = .active) {
+    self.provider = provider
+    self.token = token
+    self.platform = platform
+    self.state = state
+  }
+}
+
+/// A person as Herald knows them. Tags that have expired are left out.
+public struct User: Sendable {
+  public let id: UUID
+  public let identities: [Identity]
+  /// A JSON object.
+  public let attributes: JSONObject
+  public let tags: JSONObject
+  public let consents: [Channel: ConsentState]
+  public let devices: [Device]
+  public let timeZone: String?
+  public let locale: String?
+  public let suppressed: Set<SuppressedAddress>
+  public let createdAt: Date
+  public let updatedAt: Date
+  public let version: Int
+
+  /// The channels a marketing message could take to them now.
+  public func reachable(_ unknown: UnknownConsent = .standard) -> [Channel] {
+    Channel.allCases.filter { channel in
+      let verdict = ReachRule.verdict(
+        channel: channel, class: .marketing, consents: consents, addresses: identities,
+        devices: devices, suppressed: suppressed, unknown: unknown)
+      if case .reachable = verdict { return true }
+      return false
+    }
+  }
+}

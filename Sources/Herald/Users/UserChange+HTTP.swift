@@ -1,0 +1,172 @@
+import Foundation
+import JSON
+
+extension UserChange {
+  /// An upsert: at least one identity, and what is known besides.
+  init?(upsert reader: ObjectReader, _ faults: Faults) {
+    self.init()
+    let before = faults.count
+    if let identities = reader.object("identities", required: true) {
+      self.identities = identities.identities()
+      if identities.object.isEmpty {
+        reader.add(.required, "identities", "At least one identity is needed to know the user by.")
+      }
+    }
+    readShared(reader)
+    if faults.count > before { return nil }
+  }
+
+  /// A PATCH: null removes an attribute or tag and empties time_zone and locale.
+  init?(patch reader: ObjectReader, _ faults: Faults) {
+    self.init()
+    let before = faults.count
+    identities = reader.object("identities")?.identities() ?? []
+    readShared(reader)
+    if faults.count > before { return nil }
+  }
+
+  private mutating func readShared(_ reader: ObjectReader) {
+    if let attributes = reader.value("attributes") {
+      self.attributes = reader.attributes(attributes)
+    }
+    timeZone = reader.field("time_zone") { name in
+      TimeZoneName.isValid(name)
+        ? .success(name) : .failure("A zone of the IANA database is expected, such as Asia/Shanghai.")
+    }
+    locale = reader.field("locale") { tag in
+      LanguageTag.canonical(tag).map { .success($0) }
+        ?? .failure("A language tag of BCP 47 is expected, such as zh-CN.")
+    }
+    if let consents = reader.object("consents") { self.consents = consents.consents() }
+    if let tags = reader.object("tags") { self.tags = tags.tagValues() }
+    if let devices = reader.array("devices", count: 0...50) {
+      self.devices = devices.compactMap { Device($0, reader.faults) }
+    }
+  }
+}
+
+enum FieldReading: Sendable {
+  case success(String)
+  case failure(String)
+}
+
+extension ObjectReader {
+  /// The members as identities; a kind that allows several takes an array too.
+  func identities() -> [Identity] {
+    var found: [Identity] = []
+    for (kind, value) in object {
+      allow(kind)
+      let place = pointer.appending(kind)
+      switch value {
+      case .string(let text): found += [identity(kind, text, at: place)].compactMap { $0 }
+      case .array(let values):
+        guard IdentityKind.named(kind)?.multiple ?? true, 1...20 ~= values.count else {
+          faults.add(.outOfRange, at: place, "A user has only one \(kind), or at most 20 here.")
+          continue
+        }
+        for (index, value) in values.enumerated() {
+          guard case .string(let text) = value else {
+            faults.add(.typeMismatch, at: place.appending(index), "A string is expected here.")
+            continue
+          }
+          found += [identity(kind, text, at: place.appending(index))].compactMap { $0 }
+        }
+      default:
+        faults.add(
+          .typeMismatch, at: place, "An identity is a string, not \(value.article); quote it.")
+      }
+    }
+    return Array(Set(found)).byPriority()
+  }
+
+  private func identity(_ kind: String, _ text: String, at place: JSONPointer) -> Identity? {
+    do {
+      return try IdentityForm.standard.identity(kind, text)
+    } catch {
+      let isKnown = IdentityKind.named(kind) != nil
+      faults.add(isKnown ? .invalidFormat : .unknownField, at: place, error.detail)
+      return nil
+    }
+  }
+
+  func attributes(_ value: JSONValue) -> JSONObject {
+    guard case .object(let object) = value else {
+      add(.typeMismatch, "attributes", "An object is expected here, not \(value.article).")
+      return [:]
+    }
+    if object.count > 500 {
+      add(.tooLong, "attributes", "At most 500 attributes can be set at once.")
+    }
+    for (key, _) in object where !AttributeName.isValid(key) {
+      faults.add(
+        .invalidFormat, at: pointer.appending("attributes").appending(key),
+        AttributeName.expectation)
+    }
+    return object
+  }
+
+  /// Null empties the field.
+  func field(_ key: String, _ read: (String) -> FieldReading) -> UserChange.Field<String> {
+    if isNull(key) {
+      allow(key)
+      return .clear
+    }
+    guard let text = string(key, maxLength: 64) else { return .keep }
+    switch read(text) {
+    case .success(let value): return .set(value)
+    case .failure(let detail):
+      add(.invalidFormat, key, detail)
+      return .keep
+    }
+  }
+
+  func consents() -> [(channel: Channel, state: ConsentState)] {
+    var found: [(channel: Channel, state: ConsentState)] = []
+    for (key, _) in object {
+      guard let channel = Channel(rawValue: key) else { continue }
+      if let state = choice(key, ConsentState.self) { found.append((channel, state)) }
+    }
+    finish()
+    return found
+  }
+
+  func tagValues() -> [(key: String, value: UserChange.TagValue)] {
+    var found: [(key: String, value: UserChange.TagValue)] = []
+    for (key, value) in object {
+      allow(key)
+      guard TextPattern.key.matches(key) else {
+        faults.add(
+          .invalidFormat, at: pointer.appending(key), "\(TextPattern.key.expectation) is expected.")
+        continue
+      }
+      found.append((key, value.isNull || value == .bool(false) ? .remove : .value(value)))
+    }
+    return found
+  }
+}
+
+/// The names attributes and event properties may have.
+enum AttributeName {
+  static let expectation = "A name has 1 to 128 characters and no control characters."
+
+  static func isValid(_ name: String) -> Bool {
+    1...128 ~= name.unicodeScalars.count
+      && !name.unicodeScalars.contains { $0.properties.generalCategory == .control }
+  }
+}
+
+extension Device {
+  init?(_ element: ObjectReader.Element, _ faults: Faults) {
+    guard let reader = ObjectReader(element.value, at: element.pointer, faults: faults) else {
+      return nil
+    }
+    let platform = reader.string(
+      "platform", required: true, minLength: 1, maxLength: 32, pattern: .key)
+    let provider = reader.string(
+      "provider", required: true, minLength: 1, maxLength: 64, pattern: .key)
+    let token = reader.string("token", required: true, minLength: 1, maxLength: 4096)
+    reader.finish()
+    guard let platform, let provider, let token else { return nil }
+    self.init(provider: provider, token: token, platform: platform)
+  }
+}

@@ -1,0 +1,50 @@
+import Conditions
+import Foundation
+import Postgres
+
+/// The part of all users that a key may see and target.
+public enum UserScope {
+  /// A boolean over the alias `u` of `users`, never NULL; TRUE for a key without a scope. A user for
+  /// whom it is false must be answered like one that does not exist.
+  public static func predicate(
+    _ caller: Caller, now: Date, projectZone: String = "Asia/Shanghai", in db: any Queryable
+  ) throws -> SQL {
+    guard let scope = caller.userScope else { return "TRUE" }
+    let closure = try SegmentStore.closure(of: scope, in: db)
+    return try SegmentCompiler.predicate(
+      scope, closure: closure, now: now, projectZone: projectZone)
+  }
+
+  /// Those of `users` that the caller may see.
+  public static func visible(
+    _ users: [UUID], to caller: Caller, now: Date, in db: any Queryable
+  ) throws -> Set<UUID> {
+    guard caller.userScope != nil else { return Set(users) }
+    let statement: SQL = """
+      SELECT u.id FROM users u
+      WHERE u.id = ANY(\(users)) AND u.erased_at IS NULL
+        AND (\(try predicate(caller, now: now, in: db)))
+      """
+    return Set(try db.query(statement.unprepared()).map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// The users named, as far as the caller may see them; nil otherwise.
+  public static func resolve(
+    _ refs: [UserRef], for caller: Caller, now: Date, in db: any Queryable
+  ) throws -> [UUID?] {
+    let found = try UserStore.resolve(refs, in: db)
+    guard caller.userScope != nil else { return found }
+    let visible = try visible(found.compactMap { $0 }, to: caller, now: now, in: db)
+    return found.map { id in id.flatMap { visible.contains($0) ? $0 : nil } }
+  }
+
+  /// The user named; 404 when the caller may not see them.
+  public static func load(
+    _ ref: UserRef, for caller: Caller, now: Date, in db: any Queryable
+  ) throws -> UUID {
+    guard let id = try resolve([ref], for: caller, now: now, in: db)[0] else {
+      throw UserRef.notFound
+    }
+    return id
+  }
+}
