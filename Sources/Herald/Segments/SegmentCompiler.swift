@@ -29,11 +29,10 @@ enum SegmentCompiler {
   /// `closure` alone.
   static func predicate(
     _ condition: Condition, closure: SegmentClosure, now: Date, projectZone: String,
-    unknownAllowed: Set<String> = standardUnknownAllowed, shape: Shape = .crowd
+    unknown: UnknownConsent = .standard, shape: Shape = .crowd
   ) throws -> SQL {
     var compilation = Compilation(
-      closure: closure, now: now, projectZone: projectZone, unknownAllowed: unknownAllowed,
-      shape: shape)
+      closure: closure, now: now, projectZone: projectZone, unknown: unknown, shape: shape)
     let predicate = try compilation.node(condition)
     guard predicate.parameters.count <= maximumParameters else {
       throw HeraldError.segmentTooLarge
@@ -41,15 +40,10 @@ enum SegmentCompiler {
     return predicate
   }
 
-  /// The channels on which marketing may go out while consent is unknown.
-  static let standardUnknownAllowed: Set<String> = [
-    "push", "coupon", "in_app", "webhook", "service_message",
-  ]
-
   /// The zone of `u`: the user's, else the project's. SQL text over alias `u`.
   static func zone(projectZone: String) -> SQL {
     Compilation(
-      closure: .empty, now: .distantPast, projectZone: projectZone, unknownAllowed: [], shape: .few
+      closure: .empty, now: .distantPast, projectZone: projectZone, unknown: .standard, shape: .few
     ).userZone("u")
   }
 }
@@ -58,7 +52,7 @@ private struct Compilation {
   let closure: SegmentClosure
   let now: Date
   let projectZone: String
-  let unknownAllowed: Set<String>
+  let unknown: UnknownConsent
   let shape: SegmentCompiler.Shape
   var nodes = 0
   /// The named segments around the node at hand.
@@ -293,7 +287,7 @@ extension Compilation {
       AND c.subscription_group = ''
       """
     let isAllowed: SQL =
-      unknownAllowed.contains(channel)
+      Channel(rawValue: channel).map(unknown.allowed.contains) ?? false
       ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
       : "EXISTS (\(answers) AND c.state = 'granted')"
     guard let address = Self.address(channel) else { return isAllowed }
