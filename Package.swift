@@ -79,6 +79,6 @@ let package = Package(
       name: "HeraldChannelsTests", dependencies: ["HeraldChannels", "HeraldTesting"],
       swiftSettings: strict),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["HeraldTesting"], swiftSettings: strict),
+      name: "EndToEndTests", dependencies: ["HeraldCLI", "HeraldTesting"], swiftSettings: strict),
   ]
 )

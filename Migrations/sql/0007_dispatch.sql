@@ -120,6 +120,8 @@ CREATE TABLE queue (
   -- Where in the chain, and what happens when it comes due.
   link smallint NOT NULL DEFAULT 0,
   phase text NOT NULL DEFAULT 'send',
+  -- When the step began for this person: `not_after` counts from here.
+  step_entered_at timestamptz NOT NULL,
   -- Tries at this link that ended in 'retry'; claims are counted apart, to set poison rows aside.
   tries smallint NOT NULL DEFAULT 0,
   claims smallint NOT NULL DEFAULT 0,

@@ -3,5 +3,6 @@ import ArgumentParser
 @main
 struct HeraldCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "herald", abstract: "Marketing automation.")
+    commandName: "herald", abstract: "Marketing automation.",
+    subcommands: [ClusterCommand.self])
 }

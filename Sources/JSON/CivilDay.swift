@@ -4,9 +4,9 @@ public struct CivilDay: Sendable, Hashable, Comparable {
   public let month: Int
   public let day: Int
 
-  /// Nil for a day that does not exist, or a year outside 0…9999.
+  /// Nil for a day that does not exist, or a year outside 1…9999.
   public init?(year: Int, month: Int, day: Int) {
-    guard 0...9999 ~= year, 1...12 ~= month, day >= 1,
+    guard 1...9999 ~= year, 1...12 ~= month, day >= 1,
       day <= Self.length(ofMonth: month, year: year)
     else { return nil }
     self.year = year
@@ -78,4 +78,15 @@ public struct CivilDay: Sendable, Hashable, Comparable {
   static let secondsTo2001 = 978_307_200
   /// 0001-01-01T00:00:00.000Z to 9999-12-31T23:59:59.999Z, since 1970.
   static let millisecondsOfRFC3339 = -62_135_596_800_000...253_402_300_799_999
+}
+
+extension CivilDay: CustomStringConvertible {
+  /// `2026-02-28`, for the years that have four digits.
+  public var description: String {
+    func padded(_ value: Int, _ width: Int) -> String {
+      let digits = String(value)
+      return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
+  }
 }

@@ -43,7 +43,7 @@ enum InstantText {
       let hour = reader.digits(2), reader.pass(":"), let minute = reader.digits(2),
       reader.pass(":"), let second = reader.digits(2),
       let nanoseconds = reader.fraction(), let offset = reader.zone(), reader.isAtEnd,
-      let date = CivilDay(year: year, month: month, day: day), year > 0,
+      let date = CivilDay(year: year, month: month, day: day),
       hour < 24, minute < 60, second <= 60
     else { return nil }
     let seconds = date.daysSince1970 * 86_400 + hour * 3600 + minute * 60 + second - offset

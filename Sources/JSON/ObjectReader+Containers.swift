@@ -3,6 +3,11 @@ extension ObjectReader {
   public struct Element {
     public let value: JSONValue
     public let pointer: JSONPointer
+
+    public init(value: JSONValue, pointer: JSONPointer) {
+      self.value = value
+      self.pointer = pointer
+    }
   }
 
   /// A reader of a nested object; it shares the faults and is finished by itself.

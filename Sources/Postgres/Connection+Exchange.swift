@@ -83,11 +83,18 @@ extension Connection {
       throw error
     }
     if let failure {
-      latestRefusal = failure
+      note(failure)
       throw failure
     }
     guard let last else { throw lost() }
     return last
+  }
+}
+
+extension Connection {
+  /// Remembers why the server refused; "the transaction is aborted" (25P02) is not the reason.
+  func note(_ refusal: PostgresError) {
+    if refusal.sqlState != "25P02" || latestRefusal == nil { latestRefusal = refusal }
   }
 }
 
@@ -98,8 +105,13 @@ extension PostgresError {
       PQresultErrorField(result.pointer, Int32(code.value)).map { String(cString: $0) }
     }
     let sqlState = field("C")
+    var message = field("M") ?? "PostgreSQL refused the statement"
+    // Data exceptions quote the value at the end: invalid input syntax for type integer: "…".
+    if sqlState?.hasPrefix("22") == true, let quote = message.firstRange(of: ": \"") {
+      message = String(message[..<quote.lowerBound])
+    }
     self.init(
       kind: sqlState == "57014" ? .timeout : .server, sqlState: sqlState, constraint: field("n"),
-      table: field("t"), message: field("M") ?? "PostgreSQL refused the statement")
+      table: field("t"), message: message)
   }
 }

@@ -24,10 +24,27 @@ extension Connection {
       return Rows(try collect(until: deadline))
     } catch {
       guard error.isStalePlan else { throw error }
-      statements.remove(key)
+      // Where one plan is stale, others are: the schema has changed.
+      statements.removeAll()
+      hasStaleStatements = true
       // In a transaction the failure has spoilt it; the pool runs it again from its start.
       guard transactionStatus == PQTRANS_IDLE else { throw error }
       return try runUnprepared(text, parameters, deadline: deadline)
+    }
+  }
+
+  /// Deallocates statements that were forgotten; between calls, because a spoilt transaction refuses it.
+  /// - Returns: whether the connection can be used.
+  func discardStaleStatements() -> Bool {
+    guard hasStaleStatements else { return true }
+    do throws(PostgresError) {
+      try runScript("DEALLOCATE ALL")
+      statements.removeAll()
+      hasStaleStatements = false
+      return true
+    } catch {
+      close()
+      return false
     }
   }
 

@@ -15,6 +15,8 @@ final class Connection {
   var statements = StatementCache()
   /// The limit of each statement, and of all statements of the call together if it set one.
   var limits: Limits
+  /// The server still holds prepared statements that `statements` has forgotten.
+  var hasStaleStatements = false
   /// What `statement_timeout` is in the session, so that it is set only when it changes.
   var sessionTimeout: Duration?
   /// A COPY is under way: nothing else can be run.

@@ -17,13 +17,14 @@ final class ConnectionSlot {
   /// A connection that stands as far as can be seen, set up for a call with the given limit.
   /// - Returns: the connection, and whether it was made just now.
   func connect(timeout: Duration?) throws(PostgresError) -> (connection: Connection, isNew: Bool) {
+    let timeout = timeout.map(\.boundedForClocks)
     let limits = Connection.Limits(
       statement: timeout ?? configuration.statementTimeout,
       call: timeout.map { ContinuousClock.now + $0 })
     if let connection, connection.isAlive() {
       connection.limits = limits
       connection.latestRefusal = nil
-      return (connection, false)
+      if connection.discardStaleStatements() { return (connection, false) }
     }
     disconnect()
     var patience = configuration.connectTimeout

@@ -52,7 +52,9 @@ struct ListenLoop: Sendable {
         onNotification(channel, payload)
         if wakeup.isStopped { return }
       }
-      guard let handle = connection.handle else { throw connection.lost() }
+      guard let handle = connection.handle, PQstatus(handle) == CONNECTION_OK else {
+        throw connection.lost()
+      }
       if wakeup.wait(socket: PQsocket(handle), for: Self.probeInterval) {
         guard PQconsumeInput(handle) == 1 else { throw connection.lost() }
       } else if !wakeup.isStopped {

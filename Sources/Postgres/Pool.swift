@@ -75,7 +75,8 @@ public final class Pool: Sendable {
   ) async throws -> T {
     let id = core.newID()
     let isCancelled = Atomic(false)
-    let patience = min(core.configuration.acquireTimeout, timeout ?? .seconds(1 << 32))
+    let patience = min(
+      core.configuration.acquireTimeout, timeout?.boundedForClocks ?? .seconds(100_000_000))
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let request = PoolRequest(

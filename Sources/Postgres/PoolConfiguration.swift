@@ -19,12 +19,17 @@ public struct PoolConfiguration: Sendable {
   ) {
     self.url = url
     self.size = max(1, size)
-    self.connectTimeout = connectTimeout
-    self.statementTimeout = statementTimeout
-    self.acquireTimeout = acquireTimeout
+    self.connectTimeout = connectTimeout.boundedForClocks
+    self.statementTimeout = statementTimeout.boundedForClocks
+    self.acquireTimeout = acquireTimeout.boundedForClocks
     self.applicationName = applicationName
     self.onConnect = onConnect
   }
+}
+
+extension Duration {
+  /// Between nothing and about three years, so that adding it to an instant cannot overflow.
+  var boundedForClocks: Duration { min(max(self, .zero), .seconds(100_000_000)) }
 }
 
 public struct PoolStatistics: Sendable, Equatable {

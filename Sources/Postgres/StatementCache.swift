@@ -47,8 +47,10 @@ struct StatementCache {
     entries[key] = Entry(name: name, lastUse: clock)
   }
 
-  @discardableResult
-  mutating func remove(_ key: Key) -> String? { entries.removeValue(forKey: key)?.name }
+  mutating func remove(_ key: Key) { entries[key] = nil }
+
+  /// Forgets all statements; their names are not used again.
+  mutating func removeAll() { entries = [:] }
 
   /// What has to be deallocated before another statement is prepared.
   var overdue: (key: Key, name: String)? {

@@ -70,7 +70,7 @@ extension Connection {
     default:
       let refusal = PostgresError(result)
       try drain(until: deadline)
-      latestRefusal = refusal
+      note(refusal)
       return refusal
     }
   }

@@ -39,8 +39,6 @@ public final class Transaction: Queryable {
       actions.removeSubrange(registered...)
       if connection.isOpen {
         try connection.runScript("ROLLBACK TO SAVEPOINT \(name); RELEASE SAVEPOINT \(name)")
-        // Undone: it is no longer a reason to run the whole transaction again.
-        connection.latestRefusal = nil
       }
       throw error
     }
@@ -106,7 +104,7 @@ extension Connection {
       let refusal = PostgresError(answer)
       _ = try nextResult(until: deadline)
       guard PQstatus(handle) == CONNECTION_OK else { throw lost(sqlState: refusal.sqlState) }
-      latestRefusal = refusal
+      note(refusal)
       throw refusal
     } catch {
       guard !isOpen else { throw error }

@@ -1,4 +1,3 @@
-import CLibPQ
 import Glibc
 
 /// One call of `Pool.write`: BEGIN, the body, COMMIT, and all of it again where PostgreSQL asks for it.
@@ -10,7 +9,7 @@ struct TransactionRun {
   let timeout: Duration?
 
   func run<T>(_ body: (Transaction) throws -> T) throws -> T {
-    let deadline = timeout.map { ContinuousClock.now + $0 }
+    let deadline = timeout.map { ContinuousClock.now + $0.boundedForClocks }
     var retry = 0
     while true {
       let connection = try open(until: deadline)
@@ -31,12 +30,11 @@ struct TransactionRun {
     }
   }
 
-  /// Also when the body wrapped PostgreSQL's refusal in an error of its own.
+  /// Also when the body wrapped PostgreSQL's refusal in an error of its own, or lost it there.
   private func shouldRetry(_ error: any Error, on connection: Connection) -> Bool {
     guard connection.isOpen else { return false }
     if let error = error as? PostgresError, error.isRetryable { return true }
-    return connection.transactionStatus == PQTRANS_INERROR
-      && connection.latestRefusal?.isRetryable == true
+    return connection.latestRefusal?.isRetryable == true
   }
 
   /// A connection with an open transaction. A pooled connection that turns out to be dead at BEGIN is

@@ -71,12 +71,13 @@ extension ClientTransfer {
     return length
   }
 
-  /// libcurl rewinds a body in order to send it again by itself, after a reused connection died under
-  /// it. Whether the first copy arrived nobody knows, so that is not for libcurl to decide.
+  /// libcurl rewinds a body in order to send it again by itself. The second wall behind
+  /// ``beforeRequest``.
   static let refuseRewind: curl_seek_callback = { _, _, _ in Int32(CURL_SEEKFUNC_FAIL) }
 
-  /// Called on a ready connection before the request is written; a second time when libcurl sends a
-  /// request again that has no body to rewind.
+  /// Called on a ready connection before the request is written. A second call means that a reused
+  /// connection died under the request and libcurl would send it again by itself, POST or not. Whether
+  /// the first copy arrived nobody knows, so that is not for libcurl to decide.
   static let beforeRequest: curl_prereq_callback = { context, _, _, _, _ in
     guard let context else { return Int32(CURL_PREREQFUNC_ABORT) }
     let transfer = from(context)

@@ -81,19 +81,4 @@ enum KeyStore {
   static func isEmpty(in db: any Queryable) throws -> Bool {
     try db.one("SELECT 1 FROM api_keys LIMIT 1") == nil
   }
-
-  /// Principals that minted any of `principal`'s keys, or whose keys `principal` minted.
-  static func related(to principal: String, in db: any Queryable) throws -> Set<String> {
-    let rows = try db.query(
-      """
-      SELECT created_by_principal AS name FROM api_keys
-      WHERE principal = \(principal) AND created_by_principal IS NOT NULL
-      """)
-    return Set(try rows.map { try $0.get("name", as: String.self) })
-  }
-
-  /// Who minted this key.
-  static func maker(of id: UUID, in db: any Queryable) throws -> String? {
-    try db.one("SELECT created_by_principal FROM api_keys WHERE id = \(id)")?.get(0)
-  }
 }

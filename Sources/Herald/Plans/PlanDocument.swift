@@ -34,6 +34,9 @@ public struct PlanDocument: Sendable {
     public let segment: String
     /// Nil: on approval.
     public let at: Date?
+
+    /// Who the crowd is.
+    var condition: Condition { .segment(key: segment) }
   }
 
   /// Entries and hand-overs happen within [from, until) only.
@@ -78,14 +81,6 @@ public struct PlanDocument: Sendable {
   public var templates: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.template)) }
   public var coupons: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.coupon)) }
   public var channels: Set<Channel> { Set(steps.flatMap(\.chain).map(\.channel)) }
-}
-
-/// Whether limits of contact apply.
-public enum MessageClass: String, Sendable, CaseIterable {
-  /// Capped; quiet hours and holdouts apply.
-  case marketing
-  /// Exempt by declaration, which needs the admin role.
-  case transactional
 }
 
 /// Hours of the day in which nothing marketing is handed over.

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// A server on a raw loopback socket that does what a test tells it to, however wrong. Each connection
-/// has a thread; the listener closes with the object.
+/// has a thread. It listens until the process ends: tests know it by its URL, which would not keep it alive.
 final class StandIn: Sendable {
   let port: Int
   private let listener: Int32
@@ -17,30 +17,32 @@ final class StandIn: Sendable {
 
   init(_ serve: @escaping @Sendable (StandInConnection) -> Void) throws {
     (listener, port) = try Self.listen(backlog: 256)
-    let thread = Thread { [weak self, listener] in
-      while true {
-        let descriptor = accept(listener, nil, nil)
-        guard descriptor >= 0, let self else {
-          if descriptor >= 0 { close(descriptor) }
-          return
-        }
-        let number = self.log.withLock { log in
-          log.accepted += 1
-          log.open += 1
-          log.mostOpen = max(log.mostOpen, log.open)
-          return log.accepted
-        }
-        let connection = StandInConnection(
-          descriptor: descriptor, number: number,
-          note: { request in self.log.withLock { $0.requests.append(request) } })
-        Thread {
-          serve(connection)
-          connection.end()
-          self.log.withLock { $0.open -= 1 }
-        }.start()
-      }
-    }
+    let thread = Thread { self.run(serve) }
+    thread.stackSize = 256 << 10
     thread.start()
+  }
+
+  private func run(_ serve: @escaping @Sendable (StandInConnection) -> Void) {
+    while true {
+      let descriptor = accept(listener, nil, nil)
+      guard descriptor >= 0 else { continue }
+      let number = log.withLock { log in
+        log.accepted += 1
+        log.open += 1
+        log.mostOpen = max(log.mostOpen, log.open)
+        return log.accepted
+      }
+      let connection = StandInConnection(
+        descriptor: descriptor, number: number,
+        note: { request in self.log.withLock { $0.requests.append(request) } })
+      let thread = Thread {
+        serve(connection)
+        connection.end()
+        self.log.withLock { $0.open -= 1 }
+      }
+      thread.stackSize = 256 << 10
+      thread.start()
+    }
   }
 
   /// Answers every request on every connection alike.
@@ -51,11 +53,6 @@ final class StandIn: Sendable {
   }
 
   static let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-  deinit {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-  }
 
   var accepted: Int { log.withLock { $0.accepted } }
   var mostOpen: Int { log.withLock { $0.mostOpen } }

@@ -1,0 +1,58 @@
+import Foundation
+import Synchronization
+
+/// Ends the waiting of workers early: there is something to do.
+public final class Wake: Sendable {
+  private struct State {
+    var next = 0
+    var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+    /// A call while nobody waited is not lost.
+    var pending = false
+  }
+
+  private let state = Mutex(State())
+
+  public init() {}
+
+  public func call() {
+    let waiting = state.withLock { state in
+      let waiting = Array(state.waiting.values)
+      state.waiting = [:]
+      state.pending = waiting.isEmpty
+      return waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Returns on a call, after `limit`, or when the task is cancelled.
+  public func wait(atMost limit: Duration) async {
+    let id = state.withLock { state in
+      state.next += 1
+      return state.next
+    }
+    let timer = Task { [weak self] in
+      try? await Task.sleep(for: limit)
+      self?.end(id)
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let now = state.withLock { state in
+          if state.pending || Task.isCancelled {
+            state.pending = false
+            return true
+          }
+          state.waiting[id] = continuation
+          return false
+        }
+        if now { continuation.resume() }
+      }
+    } onCancel: {
+      end(id)
+    }
+    timer.cancel()
+  }
+
+  private func end(_ id: Int) {
+    state.withLock { $0.waiting.removeValue(forKey: id) }?.resume()
+  }
+}

@@ -1,0 +1,53 @@
+import Conditions
+import Cryptography
+import Foundation
+import JSON
+
+/// Everything a plan's version uses, frozen at submission: the document, the contents of its
+/// templates and coupons, the whole closure of its conditions, and which senders may carry it.
+/// An approver approves its hash; dispatch reads from it and nothing else.
+public struct Manifest: Sendable {
+  public let plan: String
+  public let version: Int
+  public let document: JSONValue
+  /// By key: `{"version", "channel", "content", "on_missing"}`.
+  public let templates: JSONObject
+  /// By key: `{"version", "name", "discount", "valid", "per_user"}`.
+  public let coupons: JSONObject
+  /// By key: `{"channel", "adapter", "config"}`, without secrets and weights.
+  public let senders: JSONObject
+  /// What segments and lists meant.
+  public let closure: SegmentClosure
+  /// The submitter's user scope: the crowd never reaches beyond it.
+  public let userScope: JSONValue?
+
+  public var json: JSONValue {
+    [
+      "plan": .string(plan), "version": .int(version), "document": document,
+      "templates": .object(templates), "coupons": .object(coupons), "senders": .object(senders),
+      "segments": closure.json, "user_scope": userScope ?? .null,
+    ]
+  }
+
+  /// `sha256:` of the canonical form. `json` must have come out of the database.
+  public static func hash(of json: JSONValue) -> String {
+    "sha256:" + Hex.encode(SHA256.hash(json.canonicalBytes))
+  }
+}
+
+extension Manifest {
+  /// A manifest as stored.
+  init(stored json: JSONValue) throws {
+    guard let plan = json["plan"]?.stringValue, let version = json["version"]?.intValue,
+      let document = json["document"], let segments = json["segments"]
+    else { throw HeraldError(.unexpected, "A stored manifest cannot be read.") }
+    self.plan = plan
+    self.version = version
+    self.document = document
+    templates = json["templates"]?.objectValue ?? [:]
+    coupons = json["coupons"]?.objectValue ?? [:]
+    senders = json["senders"]?.objectValue ?? [:]
+    closure = try SegmentClosure(json: segments)
+    userScope = json["user_scope"].flatMap { $0.isNull ? nil : $0 }
+  }
+}

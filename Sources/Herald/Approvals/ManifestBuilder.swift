@@ -1,0 +1,57 @@
+import Conditions
+import Foundation
+import JSON
+import Postgres
+
+/// Collects what a draft uses, as it is now.
+enum ManifestBuilder {
+  static func build(
+    _ key: String, _ draft: PlanVersion, _ document: PlanDocument, userScope: Condition?,
+    in db: any Queryable
+  ) throws -> Manifest {
+    let faults = Faults()
+    let used = try PlanReferences(document, faults: faults, in: db)
+    guard var closure = used.closure else { throw HeraldError.invalid(faults.all) }
+    if let userScope {
+      let scope = try SegmentStore.closure(of: userScope, at: .root, faults: faults, in: db)
+      closure.conditions.merge(scope.conditions) { first, _ in first }
+      closure.lists.merge(scope.lists) { first, _ in first }
+    }
+    var templates = JSONObject()
+    for (key, stored) in used.templates.sorted(by: { $0.key < $1.key }) {
+      templates[key] = stored.manifestJSON
+    }
+    var coupons = JSONObject()
+    for (key, stored) in used.coupons.sorted(by: { $0.key < $1.key }) {
+      coupons[key] = stored.manifestJSON
+    }
+    var senders = JSONObject()
+    for channel in document.channels.sorted(by: { $0.rawValue < $1.rawValue }) {
+      for sender in try SenderStore.list(channel: channel, in: db) {
+        senders[sender.key] = sender.manifestJSON
+      }
+    }
+    try requireSenders(document, senders)
+    return Manifest(
+      plan: key, version: draft.version, document: draft.document, templates: templates,
+      coupons: coupons, senders: senders, closure: closure, userScope: userScope?.json)
+  }
+
+  /// Every channel but Herald's own coupons needs somebody to carry it.
+  private static func requireSenders(_ document: PlanDocument, _ senders: JSONObject) throws {
+    let faults = Faults()
+    let served = Set(senders.members.compactMap { $0.value["channel"]?.stringValue })
+    for (stepIndex, step) in document.steps.enumerated() {
+      for (linkIndex, link) in step.chain.enumerated()
+      where link.channel != .coupon && !served.contains(link.channel.rawValue) {
+        faults.add(
+          "no_sender",
+          at: JSONPointer(tokens: [
+            "steps", String(stepIndex), "send", "chain", String(linkIndex), "channel",
+          ]),
+          "No sender carries \(link.channel.rawValue); PUT /v1/senders/{key} with this channel first.")
+      }
+    }
+    guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
+  }
+}

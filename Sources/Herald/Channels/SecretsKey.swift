@@ -1,0 +1,53 @@
+import Cryptography
+import JSON
+
+/// The key that senders' secrets are stored under, from `HERALD_SECRETS_KEY`.
+public struct SecretsKey: Sendable {
+  private let bytes: [UInt8]
+
+  /// Nil unless there are 32 bytes.
+  public init?(bytes: [UInt8]) {
+    guard bytes.count == AESGCM.keyByteCount else { return nil }
+    self.bytes = bytes
+  }
+
+  /// 64 hexadecimal digits, or the base64 (standard or URL alphabet) of 32 bytes.
+  public init?(text: String) {
+    let candidates = [Hex.decode(text), Base64.decode(text), Base64.decodeURL(text)]
+    guard let bytes = candidates.compactMap(\.self).first(where: { $0.count == 32 }) else {
+      return nil
+    }
+    self.init(bytes: bytes)
+  }
+
+  public static func random() -> SecretsKey { SecretsKey(unchecked: randomBytes(32)) }
+
+  private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Bound to the sender: what is sealed for one opens for no other.
+  func seal(_ secrets: JSONObject, sender: String) throws -> [UInt8] {
+    try AESGCM.seal(
+      JSONValue.object(secrets).bytes, key: bytes, additionalData: Array(sender.utf8))
+  }
+
+  func open(_ sealed: [UInt8], sender: String) throws -> JSONObject {
+    do {
+      let plain = try AESGCM.open(sealed, key: bytes, additionalData: Array(sender.utf8))
+      guard let secrets = try JSONScanner.parse(plain).objectValue else { throw Unreadable() }
+      return secrets
+    } catch {
+      throw HeraldError(
+        .secretsUnreadable,
+        "The secrets of sender '\(sender)' cannot be read with this HERALD_SECRETS_KEY; "
+          + "start Herald with the key they were saved under, or save the sender with its secrets again."
+      )
+    }
+  }
+
+  private struct Unreadable: Error {}
+}
+
+extension ErrorCode {
+  /// A sender's secrets were sealed under another key.
+  public static let secretsUnreadable = ErrorCode("secrets_unreadable", 409)
+}

@@ -1,0 +1,33 @@
+/// The states of a delivery in the ledger.
+public enum DeliveryStatus: String, Sendable, CaseIterable {
+  case pending, sent, failed, skipped, unknown
+}
+
+/// How one attempt ended; `skipped` is a link that was not eligible.
+public enum AttemptStatus: String, Sendable, CaseIterable {
+  case sent, failed, retry, unknown, skipped
+}
+
+/// Why somebody was not sent something. The API's skip and failure codes.
+public enum SkipCode: String, Sendable, CaseIterable {
+  // At entry.
+  case erased, notInAudience = "not_in_audience", outsideWindow = "outside_window"
+  // At the gates.
+  case cancelled, expired
+  case noConsent = "no_consent"
+  case denied, suppressed
+  case noAddress = "no_address"
+  case quietHours = "quiet_hours"
+  case missingValue = "missing_value"
+  case outOfStock = "out_of_stock"
+  case perUserLimit = "per_user_limit"
+  case budgetSpent = "budget_spent"
+  case couponExpired = "coupon_expired"
+}
+
+/// The gates before every hand-over, in their order.
+public enum Gate: String, Sendable, CaseIterable {
+  case stopped, window, expiry, consent, reachable
+  case quietHours = "quiet_hours"
+  case render, stock, pace
+}

@@ -1,0 +1,89 @@
+import Foundation
+import JSON
+import Postgres
+
+/// Entry: one decision per person of a run, made set by set, lane by lane.
+enum EnrolmentStore {
+  /// What decides entry, as the same for everybody of a run.
+  struct Entry {
+    let run: Run
+    let firstStep: String
+    let priority: Int
+    /// Over `users u`; nil when the plan has no audience condition.
+    let audience: SQL?
+    let holdoutSalt: String
+    /// Buckets below this are held out.
+    let holdoutBuckets: Int
+    /// Why nobody enters at all (`outside_window`, `cancelled`), when that is so.
+    let closed: String?
+  }
+
+  /// Decides on everybody of one lane who is undecided. Enrolments, first deliveries and queue
+  /// rows appear together or not at all.
+  static func enter(_ entry: Entry, lane: Int, now: Date, in tx: Transaction) throws {
+    let run = entry.run
+    try tx.execute(
+      "SELECT pg_advisory_xact_lock(hashtext('herald_lane'), \(lane)::integer)")
+    try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    try tx.execute(
+      SQL(
+        """
+        WITH looked AS (
+          SELECT t.user_id, u.id IS NOT NULL AND u.erased_at IS NULL AS known,
+            herald_bucket(\(entry.holdoutSalt), t.user_id::text) AS bucket,
+            coalesce(\(entry.audience ?? "true"), false) AS fits
+          FROM run_targets t LEFT JOIN users u ON u.id = t.user_id
+          WHERE t.run_id = \(run.id) AND t.lane = \(lane)::smallint
+        ), decided AS (
+          SELECT user_id, bucket, gen_random_uuid() AS delivery_id,
+            CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
+              WHEN NOT known THEN 'erased' WHEN NOT fits THEN 'not_in_audience' END AS refusal
+          FROM looked
+        ), entered AS (
+          INSERT INTO enrolments (user_id, run_id, entered_at, plan, plan_version, state, reason,
+            holdout_bucket, "values", finished_at)
+          SELECT user_id, \(run.id), \(now), \(run.plan), \(run.planVersion)::integer,
+            CASE WHEN refusal IS NOT NULL THEN 'skipped'
+              WHEN bucket < \(entry.holdoutBuckets) THEN 'held_out' ELSE 'active' END,
+            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END, NULL,
+            CASE WHEN refusal IS NOT NULL OR bucket < \(entry.holdoutBuckets) THEN \(now) END
+          FROM decided
+          ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
+          RETURNING user_id, state
+        ), opened AS (
+          INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
+            created_at)
+          SELECT d.user_id, \(run.id), \(entry.firstStep), \(now), d.delivery_id, \(run.plan),
+            \(run.planVersion)::integer, \(now)
+          FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
+          RETURNING user_id, id
+        )
+        INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
+          entered_at, plan, plan_version, step_entered_at)
+        SELECT \(lane)::smallint, id, \(now), \(entry.priority)::smallint, user_id, \(run.id),
+          \(entry.firstStep), \(now), \(run.plan), \(run.planVersion)::integer, \(now)
+        FROM opened
+        """
+      ).unprepared())
+    try RunStore.markEntered(run.id, lane: lane, in: tx)
+  }
+
+  /// People whose way is over, with where it ended.
+  struct Ending {
+    let userID: UUID
+    let runID: UUID
+    let state: String
+    let reason: String?
+  }
+
+  static func end(_ endings: [Ending], now: Date, in tx: Transaction) throws {
+    guard !endings.isEmpty else { return }
+    try tx.execute(
+      """
+      UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now)
+      FROM unnest(\(endings.map(\.userID)), \(endings.map(\.runID)), \(endings.map(\.state)),
+        \(endings.map(\.reason))) AS n (user_id, run_id, state, reason)
+      WHERE e.user_id = n.user_id AND e.run_id = n.run_id AND e.state = 'active'
+      """)
+  }
+}

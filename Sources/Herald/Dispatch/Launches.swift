@@ -1,0 +1,167 @@
+import Conditions
+import Cryptography
+import Foundation
+import JSON
+import Logging
+import Postgres
+
+/// From an approved plan to decided people: freezes the audience once, then enters it lane by lane.
+/// Every step is a transaction that any process may take up where another left off.
+struct Launches: Sendable {
+  let db: Database
+  let plans: ApprovedPlans
+  let settings: @Sendable () async throws -> ProjectSettings
+  let logger: Logger
+
+  /// Freezing and entering large audiences takes longer than any request may.
+  private static let patience = Duration.seconds(900)
+
+  /// Launches what is due, enters what is open, completes what is done. True when there was work.
+  func advance(now: Date) async throws -> Bool {
+    var worked = false
+    for due in try await db.read({ try RunStore.dueLaunches(now: now, in: $0) }) {
+      try await launch(due.plan, due.version, now: now)
+      worked = true
+    }
+    for run in try await db.read({ try RunStore.active(in: $0) }) {
+      switch run.state {
+      case .entering:
+        try await enter(run, now: now)
+        worked = true
+      case .running:
+        if try await !db.read({ try RunStore.hasWork(run.id, in: $0) }) {
+          worked = try await complete(run, now: now) || worked
+        }
+      case .completed, .cancelled: break
+      }
+    }
+    return worked
+  }
+
+  private func launch(_ key: String, _ number: Int, now: Date) async throws {
+    let project = try await settings()
+    try await db.pool.write(timeout: Self.patience) { tx in
+      let plan = try PlanStore.lock(key, in: tx)
+      let version = try PlanStore.version(key, number, in: tx)
+      guard version.state == .approved, !plan.paused, let at = version.launchAt, at <= now else {
+        return
+      }
+      let approved = try plans.get(key, number, in: tx)
+      let refusal = try tx.savepoint { () throws -> Refusal? in
+        let run = try RunStore.insert(
+          UUIDv7.next(now: now), plan: key, version: number, occurrence: "once", now: now, in: tx)
+        guard let run else { return nil }
+        let predicate = try approved.crowd(now: now, projectZone: project.timeZone)
+        let targeted = try RunStore.freeze(run.id, predicate, in: tx)
+        if let refusal = try refusal(approved, targeted: targeted, now: now, in: tx) {
+          try RunStore.discard(run.id, in: tx)
+          return refusal
+        }
+        return nil
+      }
+      if let refusal {
+        try PlanStore.setState(
+          version, .paused, reason: refusal.reason, launchAt: version.launchAt, now: now, in: tx)
+        try PlanStore.save(
+          plan, draft: plan.draftVersion, live: number, paused: true, now: now, in: tx)
+      } else {
+        try PlanStore.setState(version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
+      }
+      try AuditStore.append(
+        AuditEntry(
+          refusal == nil ? "plan.launched" : "plan.launch_refused", "plan", key,
+          after: ["version": .int(number), "reason": .optional(refusal?.reason)], by: .herald,
+          at: now), in: tx)
+    }
+  }
+
+  private struct Refusal {
+    let reason: String
+  }
+
+  private func refusal(
+    _ plan: ApprovedPlan, targeted: Int, now: Date, in tx: Transaction
+  ) throws -> Refusal? {
+    if let limit = plan.document.limits.audience, targeted > limit {
+      return Refusal(
+        reason: "audience_limit: the crowd has \(targeted) people, limits.audience is \(limit)")
+    }
+    guard !plan.document.limits.allowPartialStock else { return nil }
+    for (coupon, needed) in plan.document.unconditionalCoupons(people: targeted) {
+      let stock = try CouponStore.stock(coupon, in: tx)
+      if stock < needed {
+        return Refusal(
+          reason: "insufficient_stock: \(needed) codes of '\(coupon)' may be needed, \(stock) are left")
+      }
+    }
+    return nil
+  }
+
+  private func enter(_ run: Run, now: Date) async throws {
+    let project = try await settings()
+    for lane in run.openLanes {
+      try await db.pool.write(timeout: Self.patience) { tx in
+        let current = try RunStore.load(run.id, in: tx)
+        guard current.state == .entering, current.openLanes.contains(lane) else { return }
+        let plan = try plans.get(run.plan, run.planVersion, in: tx)
+        let audience = try plan.document.audience.map {
+          try SegmentCompiler.predicate(
+            $0, closure: plan.manifest.closure, now: now, projectZone: project.timeZone)
+        }
+        let open = plan.document.window?.until.map { now < $0 } ?? true
+        guard let first = plan.document.steps.first else { return }
+        let entry = EnrolmentStore.Entry(
+          run: current, firstStep: first.id, priority: plan.document.priority, audience: audience,
+          holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
+          closed: open ? nil : SkipCode.outsideWindow.rawValue)
+        try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
+      }
+    }
+  }
+
+  private func complete(_ run: Run, now: Date) async throws -> Bool {
+    try await db.pool.write { tx in
+      let plan = try PlanStore.lock(run.plan, in: tx)
+      guard try RunStore.complete(run, now: now, in: tx) else { return false }
+      let version = try PlanStore.version(run.plan, run.planVersion, in: tx)
+      if let state = PlanLifecycle.next(version.state, .complete), plan.liveVersion == run.planVersion {
+        try PlanStore.setState(version, state, now: now, in: tx)
+      }
+      try AuditStore.append(
+        AuditEntry(
+          "run.completed", "plan", run.plan,
+          after: ["run": .id(run.id), "targeted": .int(run.targeted)], by: .herald, at: now),
+        in: tx)
+      return true
+    }
+  }
+}
+
+extension ApprovedPlan {
+  /// The crowd as SQL over `users u`: the trigger's segment within the submitter's user scope, both
+  /// as they were approved.
+  func crowd(now: Date, projectZone: String) throws -> SQL {
+    let segment = try SegmentCompiler.predicate(
+      document.trigger.condition, closure: manifest.closure, now: now, projectZone: projectZone)
+    guard let scope = manifest.userScope else { return segment }
+    let scoped = try SegmentCompiler.predicate(
+      Condition.stored(scope), closure: manifest.closure, now: now, projectZone: projectZone)
+    return "(\(segment)) AND (\(scoped))"
+  }
+}
+
+extension PlanDocument {
+  /// Buckets of 10,000 that are held out.
+  var holdoutBuckets: Int {
+    messageClass == .transactional ? 0 : Int((holdout * 10_000).rounded())
+  }
+
+  /// Codes that `people` may need of coupons that every one of them is to get.
+  func unconditionalCoupons(people: Int) -> [String: Int] {
+    var needed: [String: Int] = [:]
+    for step in steps {
+      if let coupon = step.chain.first?.coupon { needed[coupon, default: 0] += people }
+    }
+    return needed.mapValues { $0 }
+  }
+}

@@ -1,0 +1,192 @@
+import Foundation
+import JSON
+import Postgres
+
+/// The queue beside the ledger. A claim names one lane; a settlement names its lease and is
+/// refused when the row has another by now (fencing).
+enum QueueStore {
+  /// Lanes with work that is due and not leased, with the earliest future due time.
+  static func dueLanes(now: Date, in db: any Queryable) throws -> [Int] {
+    // 64 probes of queue_due_idx.
+    try db.query(
+      """
+      SELECT lane FROM generate_series(0, 63) AS lane
+      WHERE EXISTS (
+        SELECT FROM queue q WHERE q.lane = lane::smallint AND q.due_at <= \(now)
+          AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp()))
+      """
+    ).map { try $0.get("lane") }
+  }
+
+  /// Leases up to `limit` due rows of one lane. The count of claims goes up in this transaction:
+  /// what crashes its worker is recognised.
+  static func claim(
+    lane: Int, limit: Int, lease: UUID, leaseSeconds: Int, now: Date, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    try tx.query(
+      """
+      WITH picked AS (
+        SELECT lane, delivery_id FROM queue
+        WHERE lane = \(lane)::smallint AND due_at <= \(now)
+          AND (leased_until IS NULL OR leased_until < clock_timestamp())
+        ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED)
+      UPDATE queue q SET lease = \(lease), claims = q.claims + 1,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
+      FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
+      RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.step_id, q.occurrence, q.entered_at,
+        q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
+        q.sender, q.content, q.handed_over_at
+      """
+    ).map(QueueEntry.init)
+  }
+
+  /// Keeps the lease of work under way; the rows still held.
+  static func renew(
+    lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
+  ) throws -> Int {
+    try tx.execute(
+      """
+      UPDATE queue SET
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
+      WHERE lane = \(lane)::smallint AND lease = \(lease)
+      """)
+  }
+
+  /// Gives rows back untouched: they are due at once and their claim does not count.
+  static func release(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET lease = NULL, leased_until = NULL, handed_over_at = NULL,
+        claims = claims - 1
+      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      """)
+  }
+
+  /// Rows to come back to later, each with what it keeps.
+  struct Postponement {
+    let id: UUID
+    /// Nil: parked until the plan is resumed.
+    let dueAt: Date?
+    let link: Int
+    let phase: QueueEntry.Phase
+    let tries: Int
+    let sender: String?
+    let content: JSONValue?
+  }
+
+  static func postpone(
+    _ rows: [Postponement], lane: Int, lease: UUID, in tx: Transaction
+  ) throws {
+    guard !rows.isEmpty else { return }
+    try tx.execute(
+      """
+      UPDATE queue q SET due_at = coalesce(n.due_at, 'infinity'), link = n.link,
+        phase = n.phase, tries = n.tries, sender = n.sender, content = n.content,
+        claims = 0, lease = NULL, leased_until = NULL, handed_over_at = NULL
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
+        \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
+        \(rows.map { $0.content.map { JSONB($0) } }))
+        AS n (id, due_at, link, phase, tries, sender, content)
+      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+      """)
+  }
+
+  /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
+  /// every try.
+  static func prepare(
+    _ rows: [(id: UUID, link: Int, sender: String, content: JSONValue)], lane: Int, lease: UUID,
+    in tx: Transaction
+  ) throws {
+    guard !rows.isEmpty else { return }
+    try tx.execute(
+      """
+      UPDATE queue q SET sender = n.sender, content = n.content, phase = 'send',
+        tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
+        handed_over_at = NULL
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.link)), \(rows.map(\.sender)),
+        \(rows.map { JSONB($0.content) })) AS n (id, link, sender, content)
+      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+      """)
+  }
+
+  /// Notes that these are handed over next; those still held under the lease.
+  static func markHandedOver(
+    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+  ) throws -> Set<UUID> {
+    let rows = try tx.query(
+      """
+      UPDATE queue SET handed_over_at = clock_timestamp()
+      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      RETURNING delivery_id
+      """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// Which of these the lease still holds; they stay locked to the end of the transaction.
+  static func held(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws -> Set<UUID> {
+    let rows = try tx.query(
+      """
+      SELECT delivery_id FROM queue
+      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      FOR UPDATE
+      """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+  }
+
+  static func delete(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws {
+    guard !ids.isEmpty else { return }
+    try tx.execute(
+      """
+      DELETE FROM queue
+      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      """)
+  }
+
+  /// Makes parked rows of a plan due again.
+  static func unpark(plan: String, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET due_at = \(now)
+      WHERE due_at = 'infinity' AND run_id IN (SELECT id FROM runs WHERE plan = \(plan))
+      """)
+  }
+
+  /// Makes every parked row due again; those whose plan is paused are parked again when claimed.
+  static func unparkAll(now: Date, in tx: Transaction) throws {
+    try tx.execute("UPDATE queue SET due_at = \(now) WHERE due_at = 'infinity'")
+  }
+
+  /// Deliveries that a live worker has handed over and not settled.
+  static func inFlight(plan: String?, in db: any Queryable) throws -> Int {
+    try db.one(
+      """
+      SELECT count(*) AS n FROM queue
+      WHERE handed_over_at IS NOT NULL AND leased_until > clock_timestamp()
+        AND (\(plan)::text IS NULL
+          OR run_id IN (SELECT id FROM runs WHERE plan = \(plan)))
+      """)?.get("n") ?? 0
+  }
+}
+
+extension QueueEntry {
+  init(_ row: Row) throws {
+    lane = try row.get("lane")
+    deliveryID = try row.get("delivery_id")
+    userID = try row.get("user_id")
+    runID = try row.get("run_id")
+    stepID = try row.get("step_id")
+    occurrence = try row.get("occurrence")
+    enteredAt = try row.get("entered_at")
+    stepEnteredAt = try row.get("step_entered_at")
+    plan = try row.get("plan")
+    planVersion = try row.get("plan_version")
+    priority = try row.get("priority")
+    link = try row.get("link")
+    phase = Phase(rawValue: try row.get("phase")) ?? .send
+    tries = try row.get("tries")
+    claims = try row.get("claims")
+    sender = try row.get("sender")
+    content = try row.optionalJSON("content")
+    handedOverAt = try row.get("handed_over_at")
+  }
+}

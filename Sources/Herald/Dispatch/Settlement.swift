@@ -1,0 +1,120 @@
+import Foundation
+import JSON
+import Postgres
+
+/// What a batch of one lane came to, gathered and then written in one transaction: attempts,
+/// delivery states, rows that come back later, and where each person goes next.
+struct Settlement {
+  /// One line of `attempts`.
+  struct Attempt {
+    let entry: QueueEntry
+    let link: Int
+    let channel: Channel
+    /// 0 for a link that was skipped without a hand-over.
+    let number: Int
+    let sender: String?
+    let status: String
+    let reason: String?
+    let providerID: String?
+    let startedAt: Date
+  }
+
+  /// The state a delivery has from now on.
+  struct Outcome {
+    let entry: QueueEntry
+    let status: DeliveryStatus
+    let reason: String?
+    let gate: String?
+    let values: JSONValue?
+    let channel: Channel?
+    let sender: String?
+    let providerID: String?
+  }
+
+  /// A step that begins for somebody.
+  struct Opening {
+    let entry: QueueEntry
+    let step: String
+    let deliveryID: UUID
+  }
+
+  let lane: Int
+  let lease: UUID
+  private(set) var attempts: [Attempt] = []
+  private(set) var outcomes: [Outcome] = []
+  private(set) var postponements: [QueueStore.Postponement] = []
+  private(set) var closed: [UUID] = []
+  private(set) var openings: [Opening] = []
+  private(set) var endings: [EnrolmentStore.Ending] = []
+
+  init(lane: Int, lease: UUID) {
+    self.lane = lane
+    self.lease = lease
+  }
+
+  var isEmpty: Bool { attempts.isEmpty && outcomes.isEmpty && postponements.isEmpty && closed.isEmpty }
+
+  mutating func record(_ attempt: Attempt) { attempts.append(attempt) }
+
+  mutating func set(_ outcome: Outcome) { outcomes.append(outcome) }
+
+  mutating func postpone(
+    _ entry: QueueEntry, until: Date?, link: Int? = nil, phase: QueueEntry.Phase = .send,
+    tries: Int = 0, sender: String? = nil, content: JSONValue? = nil
+  ) {
+    postponements.append(
+      QueueStore.Postponement(
+        id: entry.deliveryID, dueAt: until, link: link ?? entry.link, phase: phase, tries: tries,
+        sender: sender, content: content))
+  }
+
+  /// The delivery's work is over; the person goes on to `next`, or is through.
+  mutating func advance(_ entry: QueueEntry, to next: String?) {
+    closed.append(entry.deliveryID)
+    if let next {
+      openings.append(Opening(entry: entry, step: next, deliveryID: UUID()))
+    } else {
+      endings.append(
+        EnrolmentStore.Ending(
+          userID: entry.userID, runID: entry.runID, state: "finished", reason: nil))
+    }
+  }
+
+  /// The delivery's work is over and the person leaves the plan.
+  mutating func exit(_ entry: QueueEntry, reason: String) {
+    closed.append(entry.deliveryID)
+    endings.append(
+      EnrolmentStore.Ending(
+        userID: entry.userID, runID: entry.runID, state: "exited", reason: reason))
+  }
+
+  /// Writes what still belongs to the lease; rows that another worker has taken over meanwhile are
+  /// left to it. Returns how many were refused.
+  @discardableResult
+  func apply(now: Date, in tx: Transaction) throws -> Int {
+    let touched = Set(
+      outcomes.map(\.entry.deliveryID) + postponements.map(\.id) + closed
+        + attempts.map(\.entry.deliveryID))
+    guard !touched.isEmpty else { return 0 }
+    let held = try QueueStore.held(
+      touched.sorted { $0.text < $1.text }, lane: lane, lease: lease, in: tx)
+    try DeliveryStore.insert(attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try DeliveryStore.settle(outcomes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try QueueStore.postpone(
+      postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
+    let closing = closed.filter(held.contains)
+    try QueueStore.delete(closing, lane: lane, lease: lease, in: tx)
+    let leaving = Set(closing)
+    try DeliveryStore.open(
+      openings.filter { leaving.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try EnrolmentStore.end(
+      zip(closedEndings, endings).filter { leaving.contains($0.0) }.map(\.1), now: now, in: tx)
+    return touched.count - held.count
+  }
+
+  /// The deliveries whose closing ended an enrolment, in the order of `endings`.
+  private var closedEndings: [UUID] {
+    let opened = Set(openings.map(\.entry.deliveryID))
+    return closed.filter { !opened.contains($0) }
+  }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import JSON
+import Postgres
+
+/// Plans as operators edit and steer them.
+public struct Plans: Sendable {
+  let db: Database
+
+  public init(db: Database) { self.db = db }
+
+  /// A plan with all its versions, newest first.
+  public struct Overview: Sendable {
+    public let plan: Plan
+    public let versions: [PlanVersion]
+  }
+
+  public func get(_ key: String) async throws -> Overview {
+    try await db.read { try Self.overview(key, in: $0) }
+  }
+
+  public func list(_ page: PageRequest, state: String?) async throws -> Page<Overview> {
+    let rows = try await db.read { db in
+      try PlanStore.list(page, state: state, in: db).map { plan in
+        Overview(plan: plan, versions: try PlanStore.versions(plan.key, in: db))
+      }
+    }
+    return Page(rows, page) { [$0.plan.key] }
+  }
+
+  /// Writes the draft. A document equal to the draft, or to the live version when there is no
+  /// draft, changes nothing. Takes back a pending submission.
+  public func put(
+    _ key: String, _ json: JSONValue, expecting: Int?, by caller: Caller, now: Date
+  ) async throws -> (overview: Overview, created: Bool) {
+    try await db.write { tx in
+      let document = try Self.checked(json, by: caller, in: tx)
+      let known = try PlanStore.find(key, in: tx)
+      try Precondition.check(expecting, actual: known?.version)
+      try PlanStore.insert(key, name: document.name, now: now, in: tx)
+      let plan = try PlanStore.lock(key, in: tx)
+      let stored = try PlanStore.normalised(json, in: tx)
+      let hash = Manifest.hash(of: stored)
+      let current = try (plan.draftVersion ?? plan.liveVersion).map {
+        try PlanStore.version(key, $0, in: tx)
+      }
+      if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
+        return (try Self.overview(key, in: tx), known == nil)
+      }
+      let version =
+        try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
+      if let current, current.version == version {
+        _ = try PlanLifecycle.after(current.state, .edit)
+        try ApprovalStore.supersede(plan: key, now: now, in: tx)
+      }
+      try PlanStore.saveDraft(
+        key, version, document: stored, hash: hash, author: caller.principal, now: now, in: tx)
+      try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
+      try PlanStore.save(
+        plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
+        now: now, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "plan.put", "plan", key, before: current?.document,
+          after: ["version": .int(version), "hash": .string(hash), "document": stored],
+          by: caller, at: now), in: tx)
+      return (try Self.overview(key, in: tx), known == nil)
+    }
+  }
+
+  /// Stops hand-overs of every version until resumed.
+  public func pause(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
+    try await move(key, .pause, by: caller, now: now) { plan, live, tx in
+      let state = try PlanLifecycle.after(live.state, .pause)
+      try PlanStore.setState(live, state, launchAt: live.launchAt, now: now, in: tx)
+      try PlanStore.save(
+        plan, draft: plan.draftVersion, live: plan.liveVersion, paused: true, now: now, in: tx)
+    }
+  }
+
+  public func resume(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
+    try await move(key, .resume, by: caller, now: now) { plan, live, tx in
+      _ = try PlanLifecycle.after(live.state, .resume)
+      let state: PlanState = live.launchAt == nil ? .live : .approved
+      try PlanStore.setState(live, state, launchAt: live.launchAt, now: now, in: tx)
+      try PlanStore.save(
+        plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
+      try QueueStore.unpark(plan: key, now: now, in: tx)
+    }
+  }
+
+  /// Ends the plan: what is pending becomes `skipped: cancelled`, in the background.
+  public func cancel(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
+    try await move(key, .cancel, by: caller, now: now) { plan, live, tx in
+      let state = try PlanLifecycle.after(live.state, .cancel)
+      try PlanStore.setState(live, state, now: now, in: tx)
+      try PlanStore.save(
+        plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
+      try RunStore.cancel(plan: key, now: now, in: tx)
+      try QueueStore.unpark(plan: key, now: now, in: tx)
+    }
+  }
+
+  /// Hides a plan that is neither live nor submitted.
+  public func archive(_ key: String, by caller: Caller, now: Date) async throws {
+    try await db.write { tx in
+      let plan = try PlanStore.lock(key, in: tx)
+      let active: Set<PlanState> = [.approved, .live, .paused, .pendingApproval]
+      for number in [plan.draftVersion, plan.liveVersion].compactMap({ $0 }) {
+        let state = try PlanStore.version(key, number, in: tx).state
+        guard !active.contains(state) else {
+          throw HeraldError(
+            .wrongState,
+            "Plan '\(key)' is \(state.rawValue); cancel it before archiving it.")
+        }
+      }
+      try PlanStore.archive(key, now: now, in: tx)
+      try AuditStore.append(
+        AuditEntry("plan.archived", "plan", key, by: caller, at: now), in: tx)
+    }
+  }
+
+  /// The document with every fault named at once; 422.
+  static func checked(
+    _ json: JSONValue, by caller: Caller, in db: any Queryable
+  ) throws -> PlanDocument {
+    let faults = Faults()
+    let document = PlanDocument.parse(json, faults: faults)
+    if let document {
+      if document.messageClass == .transactional, caller.role != .admin {
+        faults.add(
+          "forbidden_class", at: JSONPointer(tokens: ["class"]),
+          "Only an admin may declare a plan transactional; use 'marketing' or ask an admin.")
+      }
+      _ = try PlanReferences(document, faults: faults, in: db)
+    }
+    guard faults.isEmpty, let document else { throw HeraldError.invalid(faults.all) }
+    return document
+  }
+
+  /// What a stop found under way.
+  public struct Stopping: Sendable {
+    public let overview: Overview
+    /// Deliveries handed over and not yet settled at this moment.
+    public let inFlight: Int
+  }
+
+  private func move(
+    _ key: String, _ move: PlanMove, by caller: Caller, now: Date,
+    _ change: @escaping @Sendable (Plan, PlanVersion, Transaction) throws -> Void
+  ) async throws -> Stopping {
+    try await db.write { tx in
+      let plan = try PlanStore.lock(key, in: tx)
+      guard let number = plan.liveVersion else {
+        throw HeraldError(
+          .wrongState, "Plan '\(key)' has no live version; submit its draft and have it approved.")
+      }
+      let live = try PlanStore.version(key, number, in: tx)
+      try change(plan, live, tx)
+      let inFlight = try QueueStore.inFlight(plan: key, in: tx)
+      let after = try PlanStore.version(key, number, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "plan.\(move.rawValue)", "plan", key, before: ["state": .string(live.state.rawValue)],
+          after: ["state": .string(after.state.rawValue), "in_flight": .int(inFlight)],
+          by: caller, at: now), in: tx)
+      return Stopping(overview: try Self.overview(key, in: tx), inFlight: inFlight)
+    }
+  }
+
+  static func overview(_ key: String, in db: any Queryable) throws -> Overview {
+    Overview(
+      plan: try PlanStore.load(key, in: db), versions: try PlanStore.versions(key, in: db))
+  }
+}

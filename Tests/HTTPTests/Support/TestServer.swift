@@ -1,0 +1,50 @@
+import Dispatch
+import HTTP
+import Logging
+
+/// Runs `body` with a server on a port of its own, off the cooperative threads, so that a
+/// blocking client does not starve the handlers; then shuts the server down.
+func withServer<T: Sendable>(
+  _ routes: [Route], _ configure: (inout ServerConfiguration) -> Void = { _ in },
+  _ body: @escaping @Sendable (Int, Server) throws -> T
+) async throws -> T {
+  var configuration = ServerConfiguration()
+  configuration.port = 0
+  configuration.queues = 2
+  configure(&configuration)
+  let server = try Server(
+    routes: routes, configuration: configuration, logger: Logger(label: "test"))
+  let port = try server.start()
+  let result = await blocking { Result { try body(port, server) } }
+  await server.shutdown(grace: .milliseconds(200))
+  return try result.get()
+}
+
+/// Runs blocking work on a thread of its own; the global queue's threads are those that run tasks.
+func blocking<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
+  await withCheckedContinuation { continuation in
+    DispatchQueue(label: "test.client").async { continuation.resume(returning: work()) }
+  }
+}
+
+/// Routes that say what they got.
+enum SampleRoutes {
+  static let all: [Route] = [
+    Route(.get, "/", handler: .immediate { _ in .text(200, "root") }),
+    Route(.get, "/healthz", handler: .immediate { _ in .text(200, "ok") }),
+    Route(.get, "/items/{id}", handler: .immediate { .text(200, $0.parameters["id"] ?? "") }),
+    Route(
+      .post, "/echo", body: .buffered(limit: 1 << 20),
+      handler: .immediate { Response(status: 200, body: .bytes($0.body)) }),
+    Route(
+      .post, "/later", body: .buffered(limit: 1 << 20),
+      handler: .async { request in
+        await Task.yield()
+        return Response(status: 200, body: .bytes(request.body))
+      }),
+    Route(
+      .post, "/small", body: .buffered(limit: 10),
+      handler: .immediate { .text(200, "\($0.body.count)") }),
+    Route(.delete, "/items/{id}", handler: .immediate { _ in Response(status: 204) }),
+  ]
+}
