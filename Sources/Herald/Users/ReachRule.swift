@@ -1,8 +1,3 @@
-/// What a message is declared to be.
-public enum MessageClass: String, Sendable, CaseIterable {
-  case marketing, transactional
-}
-
 /// An address nothing may be sent to: kind and normalised value.
 public struct SuppressedAddress: Sendable, Hashable {
   /// A kind of identity, or `token`, whose value is `provider:token`.
