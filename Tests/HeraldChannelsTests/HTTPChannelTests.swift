@@ -100,7 +100,8 @@ struct HTTPChannelTests {
     #expect(outcome == .retry(after: wait, reason: "HTTP 429"))
   }
 
-  @Test("what a 2xx says beside its id does not matter", arguments: ["", "ok", "[]", #"{"id": 7}"#])
+  @Test(
+    "what a 2xx says beside its id does not matter", arguments: ["", "ok", "[]", #"{"id": 7}"#])
   func bodies(body: String) async throws {
     let server = try RawServer.answering(200, body: body)
     #expect(await Fixture.channel(server.url).send(Fixture.message()) == .sent(providerID: nil))
