@@ -20,28 +20,30 @@ enum SegmentCompiler {
 
   /// Nodes after the segments a condition names have been put in its place; beyond, 422.
   static let maximumNodes = 2000
+  /// Segments inside segments.
+  static let maximumNesting = 32
+  /// PostgreSQL takes 65,535; the surrounding statement has some of its own.
+  static let maximumParameters = 50_000
 
   /// Boolean over alias `u` (`users`), never NULL. Conditions and lists of named segments come from
   /// `closure` alone.
   static func predicate(
     _ condition: Condition, closure: SegmentClosure, now: Date, projectZone: String,
-    unknownAllowed: Set<String> = standardUnknownAllowed, shape: Shape = .crowd
+    unknown: UnknownConsent = .standard, shape: Shape = .crowd
   ) throws -> SQL {
     var compilation = Compilation(
-      closure: closure, now: now, projectZone: projectZone, unknownAllowed: unknownAllowed,
-      shape: shape)
-    return try compilation.node(condition)
+      closure: closure, now: now, projectZone: projectZone, unknown: unknown, shape: shape)
+    let predicate = try compilation.node(condition)
+    guard predicate.parameters.count <= maximumParameters else {
+      throw HeraldError.segmentTooLarge
+    }
+    return predicate
   }
-
-  /// The channels on which marketing may go out while consent is unknown.
-  static let standardUnknownAllowed: Set<String> = [
-    "push", "coupon", "in_app", "webhook", "service_message",
-  ]
 
   /// The zone of `u`: the user's, else the project's. SQL text over alias `u`.
   static func zone(projectZone: String) -> SQL {
     Compilation(
-      closure: .empty, now: .distantPast, projectZone: projectZone, unknownAllowed: [], shape: .few
+      closure: .empty, now: .distantPast, projectZone: projectZone, unknown: .standard, shape: .few
     ).userZone("u")
   }
 }
@@ -50,7 +52,7 @@ private struct Compilation {
   let closure: SegmentClosure
   let now: Date
   let projectZone: String
-  let unknownAllowed: Set<String>
+  let unknown: UnknownConsent
   let shape: SegmentCompiler.Shape
   var nodes = 0
   /// The named segments around the node at hand.
@@ -254,6 +256,7 @@ extension Compilation {
     guard let condition = closure.conditions[key], !path.contains(key) else {
       throw HeraldError(.unexpected, "Segment '\(key)' is missing from its closure, or in a cycle.")
     }
+    guard path.count < SegmentCompiler.maximumNesting else { throw HeraldError.segmentTooLarge }
     path.append(key)
     defer { path.removeLast() }
     return try node(condition)
@@ -284,7 +287,7 @@ extension Compilation {
       AND c.subscription_group = ''
       """
     let isAllowed: SQL =
-      unknownAllowed.contains(channel)
+      Channel(rawValue: channel).map(unknown.allowed.contains) ?? false
       ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
       : "EXISTS (\(answers) AND c.state = 'granted')"
     guard let address = Self.address(channel) else { return isAllowed }

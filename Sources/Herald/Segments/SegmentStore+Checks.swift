@@ -5,12 +5,13 @@ import Postgres
 extension SegmentStore {
   /// Notes what the condition, parsed at `pointer`, names and the catalogues do not have: tags and
   /// segments that are unknown or archived, and operands that a tag's type can never satisfy. To be
-  /// asked when a condition is saved or tried, not of stored ones.
+  /// asked when a condition is saved or tried, not of stored ones. `owner`: the segment it is for.
   static func check(
-    _ condition: Condition, at pointer: JSONPointer, faults: Faults, in db: any Queryable
+    _ condition: Condition, owner: String? = nil, at pointer: JSONPointer, faults: Faults,
+    in db: any Queryable
   ) throws {
     let references = condition.referenced
-    let segments = try names(references.segments, in: db)
+    let segments = try names(references.segments, in: db).union(owner.map { [$0] } ?? [])
     let tags = try tagTypes(references.tags, in: db)
     for (leaf, place) in condition.leaves(at: pointer) {
       switch leaf {

@@ -43,6 +43,26 @@ extension SegmentStore {
     return closure
   }
 
+  /// As `closure(of:owner:at:in:)`, but what is wrong with the condition is noted in `faults`; the
+  /// closure is then empty.
+  static func closure(
+    of condition: Condition, owner: String? = nil, at pointer: JSONPointer, faults: Faults,
+    in db: any Queryable
+  ) throws -> SegmentClosure {
+    do {
+      return try closure(of: condition, owner: owner, at: pointer, in: db)
+    } catch let error as HeraldError where error.code.status == 422 {
+      guard error.faults.isEmpty else {
+        error.faults.forEach(faults.add)
+        return .empty
+      }
+      faults.add(
+        JSONFault.Code(rawValue: error.code.name),
+        at: error.pointer.flatMap(JSONPointer.init) ?? pointer, error.message)
+      return .empty
+    }
+  }
+
   /// The unknown segment may be named by a segment the condition names.
   private static func unknownSegment(
     _ key: String, _ condition: Condition, at pointer: JSONPointer

@@ -90,38 +90,25 @@ enum SegmentStore {
     try tx.execute("DELETE FROM segments WHERE key = \(key)")
   }
 
-  /// The conditions that could name a segment: of segments, tags and keys' scopes. The text filter
-  /// only narrows; the caller parses.
-  static func conditionsNaming(
-    _ key: String, in db: any Queryable
-  ) throws -> [(owner: String, condition: JSONValue)] {
-    let naming = JSONB(["segment": .string(key)])
-    // jsonb_path_exists finds the member at any depth.
-    return try db.query(
-      """
-      SELECT owner, condition FROM (
-        SELECT 'segment ' || key AS owner, condition FROM segments
-        WHERE condition IS NOT NULL AND archived_at IS NULL AND key <> \(key)
-        UNION ALL
-        SELECT 'tag ' || key, rule FROM tags WHERE rule IS NOT NULL AND archived_at IS NULL
-        UNION ALL
-        SELECT 'key ' || name, user_scope FROM api_keys
-        WHERE user_scope IS NOT NULL AND revoked_at IS NULL
-      ) AS conditions
-      WHERE jsonb_path_exists(condition, '$.**.segment ? (@ == $segment)', \(naming))
-      ORDER BY owner
-      """
-    ).map { (owner: try $0.get("owner"), condition: try $0.json("condition")) }
-  }
-
-  /// Whether a version of a plan that is not over names the segment as its crowd or in a condition.
-  static func isUsedByPlans(_ key: String, in db: any Queryable) throws -> Bool {
-    let naming = JSONB(["segment": .string(key)])
+  /// Whether a condition (of a segment, a tag, a key's scope, a plan that is not over) still names
+  /// the segment.
+  static func isNamed(_ key: String, in db: any Queryable) throws -> Bool {
+    let name = JSONB(["segment": .string(key)])
+    // `$.**` finds the member at any depth; conditions are few and small.
     return try db.one(
       """
-      SELECT 1 FROM plan_versions
-      WHERE state NOT IN ('completed', 'cancelled', 'superseded', 'rejected')
-        AND jsonb_path_exists(document, '$.**.segment ? (@ == $segment)', \(naming)) LIMIT 1
+      SELECT 1 FROM (
+        SELECT condition FROM segments
+        WHERE condition IS NOT NULL AND archived_at IS NULL AND key <> \(key)
+        UNION ALL
+        SELECT rule FROM tags WHERE rule IS NOT NULL AND archived_at IS NULL
+        UNION ALL
+        SELECT user_scope FROM api_keys WHERE user_scope IS NOT NULL AND revoked_at IS NULL
+        UNION ALL
+        SELECT document FROM plan_versions
+        WHERE state NOT IN ('completed', 'cancelled', 'superseded', 'rejected')
+      ) AS known (condition)
+      WHERE jsonb_path_exists(condition, 'lax $.**.segment ? (@ == $segment)', \(name)) LIMIT 1
       """) != nil
   }
 }
