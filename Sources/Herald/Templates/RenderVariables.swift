@@ -17,14 +17,3 @@ public struct RenderVariables: Sendable {
     self.steps = steps
   }
 }
-
-extension User {
-  /// The attributes; `id` and `external_id` are reserved and outrank attributes of that name.
-  public var renderJSON: JSONObject {
-    var object = attributes
-    object["id"] = .id(id)
-    object["external_id"] =
-      identities.first { $0.kind.key == "external_id" }.map { .string($0.value) }
-    return object
-  }
-}
