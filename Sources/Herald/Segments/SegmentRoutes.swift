@@ -23,7 +23,7 @@ enum SegmentRoutes {
         let (stored, created) = try await segments.put(
           segment, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
         return .resource(
-          created ? 201 : 200, stored.json(for: call.caller), version: stored.version)
+          stored.json(for: call.caller), version: stored.version, created: created)
       },
       Endpoint(
         .get, "/v1/segments", .readers,
