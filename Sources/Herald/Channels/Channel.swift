@@ -13,8 +13,8 @@ extension Channel {
     switch self {
     case .sms: "phone"
     case .email: "email"
-    case .wechat, .serviceMessage: "wechat_openid"
-    case .push, .coupon, .inApp, .webhook: nil
+    case .wechat: "wechat_openid"
+    case .push, .coupon, .inApp, .webhook, .serviceMessage: nil
     }
   }
 }

@@ -65,35 +65,34 @@ public struct Receipts: Sendable {
     _ new: [StoredReceipt], _ targets: [UUID: ReceiptTarget], of sender: Sender,
     _ kind: AdapterKind, now: Date, in tx: Transaction
   ) throws {
-    let unsubscribed = latest(new, .unsubscribed)
+    let unsubscribed = losses(new, targets, .unsubscribed)
     if !unsubscribed.isEmpty {
-      try ReachStore.denyConsent(of: unsubscribed, channel: sender.channel, now: now, in: tx)
+      try ReachStore.denyConsent(unsubscribed, channel: sender.channel, now: now, in: tx)
     }
-    let uninstalled = latest(new, .uninstalled)
+    let uninstalled = losses(new, targets, .uninstalled)
     if !uninstalled.isEmpty {
-      try ReachStore.killDevices(
-        of: uninstalled, providers: kind.tokenProviders, now: now, in: tx)
+      try ReachStore.killDevices(uninstalled, providers: kind.tokenProviders, now: now, in: tx)
     }
-    // The address is the one of the day the delivery was made, not of the day it bounced.
-    let bounced = latest(new, .bounced) { targets[$0.deliveryID]?.createdAt ?? $0.at }
+    let bounced = losses(new, targets, .bounced)
     guard !bounced.isEmpty else { return }
     if sender.channel == .push {
-      try ReachStore.killDevices(of: bounced, providers: kind.tokenProviders, now: now, in: tx)
+      try ReachStore.killDevices(bounced, providers: kind.tokenProviders, now: now, in: tx)
     } else if let identity = sender.channel.identityKind {
-      try ReachStore.suppressAddresses(of: bounced, kind: identity, now: now, in: tx)
+      try ReachStore.suppressAddresses(bounced, kind: identity, now: now, in: tx)
     }
   }
 
-  /// One entry per user, in their order.
-  private static func latest(
-    _ receipts: [StoredReceipt], _ event: Receipt.Event,
-    at: (StoredReceipt) -> Date = { $0.at }
-  ) -> [(userID: UUID, at: Date)] {
-    var found: [UUID: Date] = [:]
+  /// The last of each user, in their order.
+  private static func losses(
+    _ receipts: [StoredReceipt], _ targets: [UUID: ReceiptTarget], _ event: Receipt.Event
+  ) -> [ReachLoss] {
+    var found: [UUID: ReachLoss] = [:]
     for receipt in receipts where receipt.event == event {
-      found[receipt.userID] = max(found[receipt.userID] ?? .distantPast, at(receipt))
+      if let known = found[receipt.userID], known.at >= receipt.at { continue }
+      let sentAt = targets[receipt.deliveryID]?.createdAt ?? receipt.at
+      found[receipt.userID] = ReachLoss(userID: receipt.userID, sentAt: sentAt, at: receipt.at)
     }
-    return found.sorted { $0.key.text < $1.key.text }.map { ($0.key, $0.value) }
+    return found.values.sorted { $0.userID.text < $1.userID.text }
   }
 }
 

@@ -28,9 +28,10 @@ public struct Sender: Sendable, Equatable {
 
   /// What an approval pins: where messages go and how, not how fast or with which credentials.
   public var approvedContent: JSONValue {
-    [
-      "key": .string(key), "channel": .string(channel.rawValue), "adapter": .string(adapter),
-      "config": .object(config),
+    let config = config.filter { $0.value.stringValue != Senders.mask }
+    return [
+      "channel": .string(channel.rawValue), "adapter": .string(adapter),
+      "config": .object(JSONObject(config)),
     ]
   }
 }
@@ -48,4 +49,5 @@ public struct StoredSender: Sendable {
   public let updatedAt: Date
 
   public var key: String { sender.key }
+  public var manifestJSON: JSONValue { sender.approvedContent }
 }

@@ -34,6 +34,16 @@ public enum SenderStore {
     return sender
   }
 
+  /// All of a channel, paused ones too, in the order of their keys.
+  public static func list(channel: Channel, in db: any Queryable) throws -> [StoredSender] {
+    try db.query(
+      """
+      SELECT \(columns) FROM senders
+      WHERE archived_at IS NULL AND channel = \(channel.rawValue) ORDER BY key
+      """
+    ).map(StoredSender.init)
+  }
+
   static func list(
     _ page: PageRequest, channel: String?, in db: any Queryable
   ) throws -> [StoredSender] {

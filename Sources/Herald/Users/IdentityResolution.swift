@@ -23,6 +23,12 @@ struct IdentityResolution {
     let to: UUID
   }
 
+  /// The identities somebody comes with; may be empty only when `target` already says who it is.
+  struct Claim: Sendable {
+    let identities: [Identity]
+    var target: UUID?
+  }
+
   private var owners: [Identity: UUID]
   /// The values of anchor kinds (one a user) by user.
   private var anchors: [UUID: [IdentityKind: String]]
@@ -39,11 +45,11 @@ struct IdentityResolution {
     }
   }
 
-  /// `claim` must not be empty.
-  mutating func resolve(_ claim: [Identity], _ mode: Mode, newID: () -> UUID) -> Outcome {
-    let claim = claim.byPriority()
+  mutating func resolve(_ claim: Claim, _ mode: Mode, newID: () -> UUID) -> Outcome {
+    let given = claim.target
+    let claim = claim.identities.byPriority()
     let claimed = claim.filter(\.kind.isAnchor)
-    let decided = claimed.compactMap { owners[$0] }
+    let decided = (given.map { [$0] } ?? []) + claimed.compactMap { owners[$0] }
     if mode == .strict, let first = decided.first, decided.contains(where: { $0 != first }) {
       return .conflict("The identities belong to different people; send one of them alone.")
     }

@@ -164,9 +164,14 @@ extension Device {
       "platform", required: true, minLength: 1, maxLength: 32, pattern: .key)
     let provider = reader.string(
       "provider", required: true, minLength: 1, maxLength: 64, pattern: .key)
-    let token = reader.string("token", required: true, minLength: 1, maxLength: 4096)
+    let token = reader.string("token", required: true, minLength: 1, maxLength: 2048)
     reader.finish()
     guard let platform, let provider, let token else { return nil }
+    // Part of a key of the table, which holds no more.
+    guard token.utf8.count <= 2048 else {
+      reader.add(.tooLong, "token", "A token has at most 2048 bytes.")
+      return nil
+    }
     self.init(provider: provider, token: token, platform: platform)
   }
 }

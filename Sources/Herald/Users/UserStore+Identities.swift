@@ -31,7 +31,8 @@ extension UserStore {
   static func resolveOrCreate(
     _ sets: [IdentitySet], now: Date, in tx: Transaction
   ) throws -> [UUID] {
-    let (outcomes, created) = try claim(sets, .lenient, now: now, in: tx)
+    let claims = sets.map { IdentityResolution.Claim(identities: $0) }
+    let (outcomes, created) = try claim(claims, .lenient, now: now, in: tx)
     try insertBare(created, now: now, in: tx)
     return try outcomes.map { outcome in
       guard case .user(let id, _) = outcome else {
@@ -44,15 +45,16 @@ extension UserStore {
   /// Binds identities by `IdentityResolution`. The rows of the users it made up (`created`) are the
   /// caller's to insert.
   static func claim(
-    _ sets: [IdentitySet], _ mode: IdentityResolution.Mode, now: Date, in tx: Transaction
+    _ claims: [IdentityResolution.Claim], _ mode: IdentityResolution.Mode, now: Date,
+    in tx: Transaction
   ) throws -> (outcomes: [IdentityResolution.Outcome], created: [UUID]) {
-    let identities = Set(sets.joined()).sorted()
+    let identities = Set(claims.lazy.map(\.identities).joined()).sorted()
     for _ in 0..<5 {
       let owners = try owners(of: identities, in: tx)
       var resolution = IdentityResolution(
-        owners: owners, anchors: try anchors(of: sets, owners, in: tx))
-      let outcomes = sets.map { set in
-        resolution.resolve(set, mode) { UUIDv7.next(now: now) }
+        owners: owners, anchors: try anchors(of: claims, owners, in: tx))
+      let outcomes = claims.map { claim in
+        resolution.resolve(claim, mode) { UUIDv7.next(now: now) }
       }
       if try write(resolution, now: now, in: tx) { return (outcomes, resolution.created) }
       // Somebody else was faster; what they did is visible to the next statement.
@@ -64,10 +66,11 @@ extension UserStore {
 
   /// The anchors of every owner, needed only where a set could bind or move something.
   private static func anchors(
-    of sets: [IdentitySet], _ owners: [Identity: UUID], in tx: Transaction
+    of claims: [IdentityResolution.Claim], _ owners: [Identity: UUID], in tx: Transaction
   ) throws -> [UUID: [Identity]] {
-    guard !owners.isEmpty, sets.contains(where: { $0.count > 1 }) else { return [:] }
-    return try anchors(of: Array(Set(owners.values)), in: tx)
+    let isSimple = claims.allSatisfy { $0.identities.count + ($0.target == nil ? 0 : 1) < 2 }
+    let users = Set(owners.values).union(claims.compactMap(\.target))
+    return isSimple || users.isEmpty ? [:] : try anchors(of: Array(users), in: tx)
   }
 
   /// False, with nothing written, when another transaction got in between.
@@ -133,7 +136,7 @@ extension UserStore {
   }
 
   /// Id asked for to id that stands for it now.
-  private static func standing(_ ids: [UUID], in db: any Queryable) throws -> [UUID: UUID] {
+  static func standing(_ ids: [UUID], in db: any Queryable) throws -> [UUID: UUID] {
     let rows = try db.query(
       """
       SELECT n.id, u.id AS user_id FROM unnest(\(ids)) AS n (id)

@@ -7,8 +7,25 @@ struct ClusterPreparation: Sendable {
   let environment: [String: String]
   let logger: Logger
 
-  /// Adopts the server that runs, or starts one, or creates one. To be called under the change lock.
-  func server() async throws(ClusterError) -> Postmaster {
+  /// A running server that knows Herald's roles and database. To be called under the change lock.
+  func serverWithRoles() async throws(ClusterError) -> Postmaster {
+    let server = try await server()
+    do {
+      try await ClusterRoles.establish(socketDirectory: server.socketDirectory, logger: logger)
+      return server
+    } catch {
+      // A server that was adopted while it was dying is no reason to give up.
+      guard await Pause.until(.seconds(5), { !server.isServer(of: directory.database) }) else {
+        throw error
+      }
+    }
+    let next = try await self.server()
+    try await ClusterRoles.establish(socketDirectory: next.socketDirectory, logger: logger)
+    return next
+  }
+
+  /// Adopts the server that runs, or starts one, or creates one.
+  private func server() async throws(ClusterError) -> Postmaster {
     if let adopted = try await adopted() { return adopted }
     let made = try madeVersion()
     let programs = try await ServerPrograms.find(version: made, environment: environment)

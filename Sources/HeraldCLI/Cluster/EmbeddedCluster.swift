@@ -52,8 +52,7 @@ actor EmbeddedCluster {
     do {
       let preparation = ClusterPreparation(
         directory: directory, environment: environment, logger: logger)
-      let server = try await preparation.server()
-      try await ClusterRoles.establish(socketDirectory: server.socketDirectory, logger: logger)
+      let server = try await preparation.serverWithRoles()
       locks.join()
       return EmbeddedCluster(server: server, directory: directory, locks: locks)
     } catch {

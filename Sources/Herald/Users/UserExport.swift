@@ -1,0 +1,51 @@
+import Foundation
+import JSON
+import Postgres
+
+/// Everything that is stored of one person, table by table, as they may ask to have it.
+enum UserExport {
+  /// Every table with rows of a user; `user_id` itself is left out.
+  static let tables = [
+    "identities", "identity_history", "consents", "consent_history", "devices", "user_tags",
+    "segment_members", "events", "enrolments", "deliveries", "attempts", "receipts",
+    "coupon_issues", "coupon_redemptions",
+  ]
+
+  static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {
+    guard
+      let row = try db.one(
+        """
+        SELECT to_jsonb(u) - 'erased_at' - 'version' AS user FROM users u
+        WHERE id = \(user) AND erased_at IS NULL
+        """)
+    else { throw UserRef.notFound }
+    var export: JSONObject = ["user": try row.json("user"), "exported_at": .instant(now)]
+    for table in tables {
+      let rows = try db.one(
+        """
+        SELECT coalesce(jsonb_agg(to_jsonb(t) - 'user_id'), '[]') AS rows
+        FROM \(identifier: table) t WHERE user_id = \(user)
+        """)
+      export[table] = try rows?.json("rows") ?? []
+    }
+    return .object(export)
+  }
+
+  static let schema: JSONValue = {
+    let rows = Schema.array(Schema.map(Schema.any))
+    var members = [("user", Schema.map(Schema.any)), ("exported_at", Schema.instant)]
+    members += tables.map { ($0, rows) }
+    return Schema.members(members)
+  }()
+}
+
+extension Users {
+  func export(_ ref: UserRef, by caller: Caller, now: Date) async throws -> JSONValue {
+    try await db.write(timeout: .seconds(60)) { tx in
+      let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      try AuditStore.append(
+        AuditEntry("user.exported", "user", user.text, by: caller, at: now), in: tx)
+      return try UserExport.load(user, now: now, in: tx)
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import HTTP
+import JSON
+
+enum UserRoutes {
+  static func endpoints(_ users: Users) -> [Endpoint] {
+    writing(users) + reading(users) + history(users)
+  }
+
+  static let components: JSONObject = [
+    "User": UserSchema.user, "UserResult": UserSchema.itemResult,
+    "TimelineEntry": TimelineEntry.schema, "UserExport": UserExport.schema,
+  ]
+
+  private static func writing(_ users: Users) -> [Endpoint] {
+    [
+      Endpoint(
+        .post, "/v1/users", .writers,
+        Operation(
+          "putUser", "Create or change the user whom the identities name.", tag: "Users",
+          request: UserSchema.upsert,
+          responses: [200: Schema.ref("User"), 201: Schema.ref("User")],
+          errors: [.identityConflict])
+      ) { call in
+        let change = try call.read { reader, faults in UserChange(upsert: reader, faults) }
+        let (user, created) = try await users.upsert(change, by: call.caller, now: call.now)
+        return .user(user, created: created, call)
+      },
+      Endpoint(
+        .post, "/v1/users/batch", .writers,
+        Operation(
+          "putUsers", "Create or change up to 1000 users; each is answered by itself.",
+          tag: "Users",
+          request: Schema.object(["users": Schema.array(UserSchema.upsert, max: 1000)]),
+          responses: [
+            200: Schema.object(["results": Schema.array(Schema.ref("UserResult"))])
+          ]), body: .buffered(limit: 16 << 20)
+      ) { call in
+        let items = try call.readItems("users", count: 0...1000) { reader, faults in
+          UserChange(upsert: reader, faults).map {
+            UserChanges.Item(change: $0, pointer: reader.pointer)
+          }
+        }
+        let results = try await users.batch(items, by: call.caller, now: call.now)
+        return .json(200, ["results": .results(results, requestID: call.requestID)])
+      },
+      Endpoint(
+        .patch, "/v1/users/{u}", .writers,
+        Operation(
+          "patchUser", "Change a user; null removes an attribute or tag.", tag: "Users",
+          request: UserSchema.patch, responses: [200: Schema.ref("User")],
+          errors: [.notFound, .identityConflict, .preconditionFailed])
+      ) { call in
+        let ref = try UserRef.inPath(call.path("u"))
+        let change = try call.read { reader, faults in UserChange(patch: reader, faults) }
+        let user = try await users.patch(
+          ref, change, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
+        return .user(user, call)
+      },
+      Endpoint(
+        .delete, "/v1/users/{u}", .writers,
+        Operation(
+          "eraseUser",
+          "Erase a person: everything personal goes, counts stay, their addresses are suppressed.",
+          tag: "Users", responses: [204: nil], errors: [.notFound])
+      ) { call in
+        try await users.erase(try UserRef.inPath(call.path("u")), by: call.caller, now: call.now)
+        return .noContent
+      },
+    ]
+  }
+
+  private static func reading(_ users: Users) -> [Endpoint] {
+    [
+      Endpoint(
+        .get, "/v1/users", .readers,
+        Operation(
+          "listUsers", "Users, oldest first.", tag: "Users",
+          query: Operation.paging + [
+            .init("tag", Schema.key, "Only users who have it."),
+            .init("segment", Schema.key, "Only its members."),
+            .init("created_after", Schema.instant, "Only users created after."),
+          ], responses: [200: Schema.page(Schema.ref("User"))], errors: [.notFound])
+      ) { call in
+        let page = try await users.list(
+          try PageRequest(call.request, width: 2), tag: call.request.query("tag"),
+          segment: call.request.query("segment"),
+          createdAfter: try call.request.instant("created_after"), for: call.caller, now: call.now)
+        return .page(page, call.request) { $0.json(masked: call.caller.seesMasked) }
+      },
+      Endpoint(
+        .get, "/v1/users/{u}", .readers,
+        Operation(
+          "getUser", "One user.", tag: "Users", responses: [200: Schema.ref("User")],
+          errors: [.notFound])
+      ) { call in
+        let ref = try UserRef.inPath(call.path("u"))
+        return .user(try await users.get(ref, for: call.caller, now: call.now), call)
+      },
+    ]
+  }
+
+  private static func history(_ users: Users) -> [Endpoint] {
+    [
+      Endpoint(
+        .get, "/v1/users/{u}/timeline", .readers,
+        Operation(
+          "getUserTimeline",
+          "Events, deliveries, receipts, coupons, tags and consents, newest first.", tag: "Users",
+          query: Operation.paging,
+          responses: [200: Schema.page(Schema.ref("TimelineEntry"))], errors: [.notFound])
+      ) { call in
+        let page = try await users.timeline(
+          try UserRef.inPath(call.path("u")), try PageRequest(call.request, width: 2),
+          for: call.caller, now: call.now)
+        return .page(page, call.request) { $0.json(masked: call.caller.seesMasked) }
+      },
+      Endpoint(
+        .get, "/v1/users/{u}/export", .writers,
+        Operation(
+          "exportUser", "Everything known of a user, for them to have.", tag: "Users",
+          responses: [200: Schema.ref("UserExport")], errors: [.notFound])
+      ) { call in
+        let export = try await users.export(
+          try UserRef.inPath(call.path("u")), by: call.caller, now: call.now)
+        return .json(200, export)
+      },
+    ]
+  }
+}
+
+extension Response {
+  fileprivate static func user(_ user: User, created: Bool = false, _ call: Call) -> Response {
+    var response = Response.resource(
+      user.json(masked: call.caller.seesMasked), version: user.version, created: created)
+    if created { response.headers["location"] = "/v1/users/\(user.id.text)" }
+    return response
+  }
+}
+
+extension JSONValue {
+  /// The items of a batch's answer.
+  static func results(_ results: [Users.ItemResult], requestID: String) -> JSONValue {
+    let items = results.enumerated().map { index, result -> JSONValue in
+      switch result {
+      case .changed(let id, let created):
+        ["index": .int(index), "status": .int(created ? 201 : 200), "id": .id(id)]
+      case .refused(let error):
+        [
+          "index": .int(index), "status": .int(error.code.status),
+          "problem": error.problemJSON(requestID: requestID),
+        ]
+      }
+    }
+    return .array(items)
+  }
+}
+
+extension Call {
+  /// The items of a batch, each with its own faults: a bad one does not spoil the others.
+  func readItems<Item>(
+    _ key: String, count: ClosedRange<Int>, _ read: (ObjectReader, Faults) -> Item?
+  ) throws -> [Result<Item, HeraldError>] {
+    let elements: [ObjectReader.Element] = try self.read { reader, _ in
+      reader.array(key, required: true, count: count)
+    }
+    return elements.map { element in
+      let faults = Faults()
+      guard let reader = ObjectReader(element.value, at: element.pointer, faults: faults) else {
+        return .failure(HeraldError.invalid(faults.all))
+      }
+      let item = read(reader, faults)
+      reader.finish()
+      guard faults.isEmpty, let item else { return .failure(HeraldError.invalid(faults.all)) }
+      return .success(item)
+    }
+  }
+}

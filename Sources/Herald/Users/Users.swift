@@ -1,0 +1,135 @@
+import Foundation
+import JSON
+import Postgres
+
+/// People: who they are, and what is known of them.
+public struct Users: Sendable {
+  let db: Database
+
+  public init(db: Database) { self.db = db }
+
+  /// What became of one item of a batch.
+  enum ItemResult: Sendable {
+    case changed(UUID, created: Bool)
+    case refused(HeraldError)
+  }
+
+  func get(_ ref: UserRef, for caller: Caller, now: Date) async throws -> User {
+    try await db.read { db in
+      try UserStore.load(UserScope.load(ref, for: caller, now: now, in: db), now: now, in: db)
+    }
+  }
+
+  /// Creates or changes the user whom the identities name.
+  ///
+  /// Identities of several known users are a 409 `identity_conflict`, but for what product.md makes
+  /// safe: a telephone number, e-mail address or openid goes to the user whom an external_id (or
+  /// unionid) of the same request names when its owner has another one, and a device goes to whoever
+  /// logs in. Merging is not done here.
+  func upsert(
+    _ change: UserChange, by caller: Caller, now: Date
+  ) async throws -> (user: User, created: Bool) {
+    try await db.write { tx in
+      let item = UserChanges.Item(change: change)
+      let (id, created) = try Self.apply(item, by: caller, now: now, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          created ? "user.created" : "user.put", "user", id.text, after: change.auditJSON,
+          by: caller, at: now), in: tx)
+      return (try UserStore.load(id, now: now, in: tx), created)
+    }
+  }
+
+  /// Every good change is made, whatever the others are.
+  func batch(
+    _ items: [Result<UserChanges.Item, HeraldError>], by caller: Caller, now: Date
+  ) async throws -> [ItemResult] {
+    try await db.write { tx in
+      let good = items.compactMap { try? $0.get() }
+      var outcomes = try Self.apply(good, by: caller, now: now, in: tx)[...]
+      let results = items.map { item -> ItemResult in
+        switch item {
+        case .failure(let error): .refused(error)
+        case .success: outcomes.popFirst() ?? .refused(HeraldError(.unexpected, "lost"))
+        }
+      }
+      try AuditStore.append(
+        AuditEntry(
+          "user.batch", "user", "batch",
+          after: [
+            "created": .int(results.count { if case .changed(_, true) = $0 { true } else { false } }),
+            "changed": .int(results.count { if case .changed(_, false) = $0 { true } else { false } }),
+          ], by: caller, at: now), in: tx)
+      return results
+    }
+  }
+
+  /// `expecting`: the version of If-Match, 412 when it is another.
+  func patch(
+    _ ref: UserRef, _ change: UserChange, expecting: Int?, by caller: Caller, now: Date
+  ) async throws -> User {
+    try await db.write { tx in
+      let id = try UserScope.load(ref, for: caller, now: now, in: tx)
+      try UserStore.lock([id], in: tx)
+      let known = try UserStore.load(id, now: now, in: tx)
+      try Precondition.check(expecting, actual: known.version)
+      let item = UserChanges.Item(change: change, target: id)
+      _ = try Self.apply(item, by: caller, now: now, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "user.changed", "user", id.text, after: change.auditJSON, by: caller, at: now), in: tx)
+      return try UserStore.load(id, now: now, in: tx)
+    }
+  }
+
+  private static func apply(
+    _ item: UserChanges.Item, by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> (UUID, created: Bool) {
+    switch try apply([item], by: caller, now: now, in: tx).first {
+    case .changed(let id, let created)?: return (id, created)
+    case .refused(let error)?: throw error
+    case nil: throw HeraldError(.unexpected, "A change was lost.")
+    }
+  }
+
+  /// Under a user scope one by one: each change is undone when it touches, or makes, a user that
+  /// lies outside.
+  private static func apply(
+    _ items: [UserChanges.Item], by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> [ItemResult] {
+    guard caller.userScope != nil else {
+      return try UserChanges.apply(items, source: "api", by: caller, now: now, in: tx)
+        .map(ItemResult.init)
+    }
+    return try items.map { item in
+      do {
+        return try tx.savepoint { try applyScoped(item, by: caller, now: now, in: tx) }
+      } catch let error as HeraldError {
+        return .refused(error)
+      }
+    }
+  }
+
+  private static func applyScoped(
+    _ item: UserChanges.Item, by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> ItemResult {
+    let owners = Set(try UserStore.owners(of: item.change.identities, in: tx).values)
+    let before = try UserScope.visible(Array(owners), to: caller, now: now, in: tx)
+    guard before.count == owners.count else { throw UserRef.notFound }
+    let outcomes = try UserChanges.apply([item], source: "api", by: caller, now: now, in: tx)
+    guard case .changed(let id, _)? = outcomes.first,
+      try !UserScope.visible([id], to: caller, now: now, in: tx).contains(id)
+    else { return outcomes.first.map(ItemResult.init) ?? .refused(UserRef.notFound) }
+    throw HeraldError(
+      .forbidden, "The user would lie outside the user scope of this key; nothing was changed.")
+  }
+}
+
+extension Users.ItemResult {
+  fileprivate init(_ outcome: UserChanges.Outcome) {
+    switch outcome {
+    case .changed(let id, let created): self = .changed(id, created: created)
+    case .refused(let error): self = .refused(error)
+    }
+  }
+}
