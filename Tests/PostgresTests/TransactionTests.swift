@@ -83,7 +83,7 @@ struct TransactionTests {
     #expect(ran.value == 1)
   }
 
-  @Test("of two transactions in deadlock both get through, one at its second run")
+  @Test("of two transactions in deadlock both get through, one of them by running again")
   func deadlock() async throws {
     try await database.pool.write { transaction in
       try transaction.execute(script: "CREATE TABLE t (a int8 PRIMARY KEY, n int8 NOT NULL)")
@@ -112,7 +112,7 @@ struct TransactionTests {
       }
       try await group.waitForAll()
     }
-    #expect(runs.value == 3)
+    #expect(runs.value >= 3)
     let counts = try await pool.read {
       try $0.query("SELECT n FROM t").map { try $0.get("n", as: Int.self) }
     }

@@ -30,10 +30,7 @@ public final class Wake: Sendable {
       state.next += 1
       return state.next
     }
-    let timer = Task { [weak self] in
-      try? await Task.sleep(for: limit)
-      self?.end(id)
-    }
+    let timer = Mutex<Task<Void, Never>?>(nil)
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let now = state.withLock { state in
@@ -44,12 +41,18 @@ public final class Wake: Sendable {
           state.waiting[id] = continuation
           return false
         }
-        if now { continuation.resume() }
+        if now { return continuation.resume() }
+        timer.withLock {
+          $0 = Task {
+            try? await Task.sleep(for: limit)
+            self.end(id)
+          }
+        }
       }
     } onCancel: {
       end(id)
     }
-    timer.cancel()
+    timer.withLock { $0?.cancel() }
   }
 
   private func end(_ id: Int) {

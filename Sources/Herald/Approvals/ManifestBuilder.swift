@@ -13,9 +13,7 @@ enum ManifestBuilder {
     let used = try PlanReferences(document, faults: faults, in: db)
     guard var closure = used.closure else { throw HeraldError.invalid(faults.all) }
     if let userScope {
-      let scope = try SegmentStore.closure(of: userScope, at: .root, faults: faults, in: db)
-      closure.conditions.merge(scope.conditions) { first, _ in first }
-      closure.lists.merge(scope.lists) { first, _ in first }
+      closure = closure.merging(try SegmentStore.closure(of: userScope, in: db))
     }
     var templates = JSONObject()
     for (key, stored) in used.templates.sorted(by: { $0.key < $1.key }) {
@@ -27,8 +25,8 @@ enum ManifestBuilder {
     }
     var senders = JSONObject()
     for channel in document.channels.sorted(by: { $0.rawValue < $1.rawValue }) {
-      for sender in try SenderStore.list(channel: channel, in: db) {
-        senders[sender.key] = sender.manifestJSON
+      for sender in try SenderStore.active(channel, in: db) {
+        senders[sender.key] = sender.sender.approvedContent
       }
     }
     try requireSenders(document, senders)

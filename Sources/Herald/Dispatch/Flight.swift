@@ -169,7 +169,7 @@ struct Flight: Sendable {
   private func act(on result: Result, now: Date, in tx: Transaction) throws {
     switch result.outcome {
     case .rejected(_, addressDead: true):
-      try ReachStore.markDead(
+      try DeadAddressStore.mark(
         result.handover.message.address, of: result.handover.entry.userID, now: now, in: tx)
     case .senderFault(let reason):
       guard let paused = try SenderStore.setState(sender.key, .paused, reason: reason, now: now, in: tx)

@@ -53,7 +53,7 @@ struct Launches: Sendable {
         guard let run else { return nil }
         let predicate = try approved.crowd(now: now, projectZone: project.timeZone)
         let targeted = try RunStore.freeze(run.id, predicate, in: tx)
-        if let refusal = try refusal(approved, targeted: targeted, now: now, in: tx) {
+        if let refusal = try self.refusal(approved, targeted: targeted, now: now, in: tx) {
           try RunStore.discard(run.id, in: tx)
           return refusal
         }

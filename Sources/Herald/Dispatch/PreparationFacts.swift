@@ -18,7 +18,8 @@ struct PreparationFacts {
       plans[Self.name(entry)] = try preparation.plans.get(entry.plan, entry.planVersion, in: tx)
     }
     self.plans = plans
-    users = try UserStore.load(Set(entries.map(\.userID)).sorted { $0.text < $1.text }, in: tx)
+    users = try UserStore.find(
+      Set(entries.map(\.userID)).sorted { $0.text < $1.text }, now: preparation.now, in: tx)
     senders = Dictionary(grouping: try SenderStore.active(in: tx)) { $0.sender.channel }
     let waited = entries.filter { $0.phase == .followUp }.compactMap { entry in
       Self.awaited(entry, plans).map { (id: entry.deliveryID, event: $0.rawValue) }
@@ -52,7 +53,7 @@ struct PreparationFacts {
     _ entry: QueueEntry, link: Int, to address: Address, by sender: StoredSender,
     _ content: JSONValue
   ) throws -> Handover {
-    let external = users[entry.userID]?.identities.first { $0.kind == .externalID }?.value
+    let external = users[entry.userID]?.externalID
     return Handover(
       entry: entry, link: link, channel: sender.sender.channel, sender: sender,
       message: OutboundMessage(
@@ -86,4 +87,8 @@ struct PreparationFacts {
 struct PersonOfRun: Hashable, Sendable {
   let user: UUID
   let run: UUID
+}
+
+extension User {
+  var externalID: String? { identities.first { $0.kind.key == "external_id" }?.value }
 }

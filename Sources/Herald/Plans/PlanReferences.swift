@@ -13,18 +13,22 @@ struct PlanReferences {
   init(_ document: PlanDocument, faults: Faults, in db: any Queryable) throws {
     templates = try TemplateStore.find(Array(document.templates), in: db)
     coupons = try CouponStore.find(Array(document.coupons), in: db)
+    let found = try Self.closure(document, faults: faults, in: db)
     for (stepIndex, step) in document.steps.enumerated() {
       for (linkIndex, link) in step.chain.enumerated() {
         let place = JSONPointer(tokens: [
           "steps", String(stepIndex), "send", "chain", String(linkIndex),
         ])
-        check(link, at: place, faults: faults)
+        Self.check(link, templates, coupons, at: place, faults: faults)
       }
     }
-    closure = try Self.closure(document, faults: faults, in: db)
+    closure = faults.isEmpty ? found : nil
   }
 
-  private func check(_ link: PlanDocument.Link, at place: JSONPointer, faults: Faults) {
+  private static func check(
+    _ link: PlanDocument.Link, _ templates: [String: StoredTemplate],
+    _ coupons: [String: StoredCoupon], at place: JSONPointer, faults: Faults
+  ) {
     if let key = link.template {
       if let template = templates[key] {
         if template.template.channel != link.channel {
@@ -48,16 +52,15 @@ struct PlanReferences {
 
   private static func closure(
     _ document: PlanDocument, faults: Faults, in db: any Queryable
-  ) throws -> SegmentClosure? {
+  ) throws -> SegmentClosure {
     let trigger = JSONPointer(tokens: ["trigger", "segment"])
     var closure = try SegmentStore.closure(
       of: document.trigger.condition, at: trigger, faults: faults, in: db)
     if let audience = document.audience {
       let other = try SegmentStore.closure(
         of: audience, at: JSONPointer(tokens: ["audience"]), faults: faults, in: db)
-      closure.conditions.merge(other.conditions) { first, _ in first }
-      closure.lists.merge(other.lists) { first, _ in first }
+      closure = closure.merging(other)
     }
-    return faults.isEmpty ? closure : nil
+    return closure
   }
 }

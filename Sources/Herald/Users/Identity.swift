@@ -16,9 +16,12 @@ public struct IdentityKind: Sendable, Hashable {
   public let multiple: Bool
   public let onConflict: ConflictRule
 
+  public static let externalID = IdentityKind(
+    key: "external_id", priority: 100, multiple: false, onConflict: .conflict)
+
   /// Highest priority first.
   public static let all = [
-    IdentityKind(key: "external_id", priority: 100, multiple: false, onConflict: .conflict),
+    externalID,
     IdentityKind(key: "wechat_unionid", priority: 90, multiple: false, onConflict: .conflict),
     IdentityKind(key: "phone", priority: 80, multiple: true, onConflict: .move),
     IdentityKind(key: "email", priority: 70, multiple: true, onConflict: .move),

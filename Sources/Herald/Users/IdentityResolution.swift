@@ -46,10 +46,10 @@ struct IdentityResolution {
   }
 
   mutating func resolve(_ claim: Claim, _ mode: Mode, newID: () -> UUID) -> Outcome {
-    let target = claim.target
+    let given = claim.target
     let claim = claim.identities.byPriority()
     let claimed = claim.filter(\.kind.isAnchor)
-    let decided = (target.map { [$0] } ?? []) + claimed.compactMap { owners[$0] }
+    let decided = (given.map { [$0] } ?? []) + claimed.compactMap { owners[$0] }
     if mode == .strict, let first = decided.first, decided.contains(where: { $0 != first }) {
       return .conflict("The identities belong to different people; send one of them alone.")
     }

@@ -87,13 +87,13 @@ public enum ReachRule {
     switch channel {
     case .sms: return first("phone", Address.phone)
     case .email: return first("email", Address.email)
-    case .wechat: return first("wechat_openid", Address.openid)
+    case .wechat, .serviceMessage: return first("wechat_openid", Address.openid)
     case .push:
       let active = devices.filter { $0.state == .active }
       let open = active.filter { !suppressed.contains(SuppressedAddress($0)) }
       if !open.isEmpty { return .found(.devices(open)) }
       return active.isEmpty ? .absent : .allSuppressed
-    case .coupon, .inApp, .webhook, .serviceMessage: return .found(.none)
+    case .coupon, .inApp, .webhook: return .found(.none)
     }
   }
 }

@@ -51,4 +51,12 @@ public struct User: Sendable {
       return false
     }
   }
+
+  /// What templates read as `user.…`: the attributes, and the reserved id and external_id.
+  public var renderJSON: JSONObject {
+    var json = attributes
+    json["id"] = .id(id)
+    json["external_id"] = identities.first { $0.kind == .externalID }.map { .string($0.value) }
+    return json
+  }
 }

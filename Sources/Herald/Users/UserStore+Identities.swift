@@ -136,7 +136,7 @@ extension UserStore {
   }
 
   /// Id asked for to id that stands for it now.
-  private static func standing(_ ids: [UUID], in db: any Queryable) throws -> [UUID: UUID] {
+  static func standing(_ ids: [UUID], in db: any Queryable) throws -> [UUID: UUID] {
     let rows = try db.query(
       """
       SELECT n.id, u.id AS user_id FROM unnest(\(ids)) AS n (id)

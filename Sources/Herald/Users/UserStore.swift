@@ -59,6 +59,13 @@ enum UserStore {
     return user
   }
 
+  /// By the ids asked for, which may be of users merged since. Without those unknown or erased.
+  static func load(_ ids: [UUID], now: Date = Date(), in db: any Queryable) throws -> [UUID: User] {
+    let standing = try standing(ids, in: db)
+    let users = try find(Array(Set(standing.values)), now: now, in: db)
+    return standing.compactMapValues { users[$0] }
+  }
+
   /// Without those that are unknown or erased.
   static func find(_ ids: [UUID], now: Date, in db: any Queryable) throws -> [UUID: User] {
     let rows = try db.query(

@@ -119,7 +119,7 @@ public struct Users: Sendable {
     let outcomes = try UserChanges.apply([item], source: "api", by: caller, now: now, in: tx)
     guard case .changed(let id, _)? = outcomes.first,
       try !UserScope.visible([id], to: caller, now: now, in: tx).contains(id)
-    else { return try outcomes.first.map(ItemResult.init) ?? .refused(UserRef.notFound) }
+    else { return outcomes.first.map(ItemResult.init) ?? .refused(UserRef.notFound) }
     throw HeraldError(
       .forbidden, "The user would lie outside the user scope of this key; nothing was changed.")
   }

@@ -1,0 +1,200 @@
+import Conditions
+import Foundation
+import JSON
+import Postgres
+
+/// What a launch at this moment would come to, counted without sending or changing anything.
+struct DryRun {
+  let audience: Int
+  let heldOut: Int
+  let skipped: [String: Int]
+  /// People by the first channel of each step's chain that would reach them, summed over steps.
+  let byChannel: [String: Int]
+  /// Codes that may be issued, with what is left of them.
+  let coupons: [String: (needed: Int, left: Int)]
+  let finishesAt: Date
+  let overlaps: [JSONValue]
+  let samples: [JSONValue]
+
+  init(
+    _ manifest: Manifest, _ document: PlanDocument, now: Date, projectZone: String = "Asia/Shanghai",
+    in tx: Transaction
+  ) throws {
+    let compile = { (condition: Condition) throws -> SQL in
+      try SegmentCompiler.predicate(
+        condition, closure: manifest.closure, now: now, projectZone: projectZone)
+    }
+    var crowd = try compile(document.trigger.condition)
+    if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
+    let fits: SQL = try document.audience.map(compile) ?? "true"
+    let salt = "holdout:\(manifest.plan)"
+    let buckets = document.holdoutBuckets
+    var reach: SQL = ""
+    let links = document.reachOrder
+    for (index, channel) in links.enumerated() {
+      let reachable = try compile(.reachable(channel: channel.rawValue))
+      reach = reach + ", (\(reachable)) AS \(identifier: "reach_\(index)")"
+    }
+    try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    // One pass over the crowd; a handful of its people are kept for samples.
+    let row = try tx.one(
+      SQL(
+        """
+        WITH crowd AS MATERIALIZED (
+          SELECT u.id, (\(fits)) AS fits, herald_bucket(\(salt), u.id::text) < \(buckets) AS held
+            \(reach)
+          FROM users u WHERE u.erased_at IS NULL AND (\(crowd)))
+        SELECT count(*) AS audience, count(*) FILTER (WHERE NOT fits) AS unfit,
+          count(*) FILTER (WHERE fits AND held) AS held,
+          (SELECT coalesce(array_agg(id), '{}') FROM (
+            SELECT id FROM crowd WHERE fits AND NOT held LIMIT 5) AS s) AS samples
+          \(Self.counts(document, links))
+        FROM crowd
+        """
+      ).unprepared())
+    guard let row else { throw HeraldError(.unexpected, "The dry run counted nothing.") }
+    audience = try row.get("audience")
+    heldOut = try row.get("held")
+    let unfit: Int = try row.get("unfit")
+    skipped = unfit > 0 ? [SkipCode.notInAudience.rawValue: unfit] : [:]
+    var byChannel: [String: Int] = [:]
+    for (stepIndex, step) in document.steps.enumerated() {
+      for (linkIndex, link) in step.chain.enumerated() {
+        let count: Int = try row.get("n_\(stepIndex)_\(linkIndex)")
+        byChannel[link.channel.rawValue, default: 0] += count
+      }
+    }
+    self.byChannel = byChannel.filter { $0.value > 0 }
+    var coupons: [String: (needed: Int, left: Int)] = [:]
+    for (key, needed) in document.unconditionalCoupons(people: audience - unfit - heldOut) {
+      coupons[key] = (needed, try CouponStore.stock(key, in: tx))
+    }
+    self.coupons = coupons
+    finishesAt = try Self.finish(manifest, document, byChannel, now: now, in: tx)
+    overlaps = try Self.overlaps(manifest.plan, in: tx)
+    samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
+  }
+
+  /// 409 for what cannot be carried out: more people than the plan's own limit, fewer codes than
+  /// everybody is to get.
+  func refuseImpossible(_ document: PlanDocument) throws {
+    if let limit = document.limits.audience, audience > limit {
+      throw HeraldError(
+        .conflict,
+        "The crowd has \(audience) people, more than limits.audience (\(limit)); raise the limit "
+          + "or narrow the segment.", pointer: "/limits/audience")
+    }
+    guard !document.limits.allowPartialStock else { return }
+    for (key, coupon) in coupons.sorted(by: { $0.key < $1.key })
+    where coupon.needed > min(coupon.left, document.limits.coupons[key] ?? .max) {
+      throw HeraldError(
+        .insufficientStock,
+        "Coupon '\(key)' has \(coupon.left) codes left for \(coupon.needed) people; add codes, "
+          + "narrow the crowd, or set limits.allow_partial_stock.")
+    }
+  }
+
+  var json: JSONValue {
+    [
+      "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
+      "by_channel": .counts(byChannel), "coupons": .counts(coupons.mapValues(\.needed)),
+      "finishes_at": .instant(finishesAt), "overlaps": .array(overlaps),
+      "samples": .array(samples),
+    ]
+  }
+}
+
+extension DryRun {
+  /// For each step and link: people whom no earlier link of the step reaches.
+  private static func counts(_ document: PlanDocument, _ links: [Channel]) -> SQL {
+    var counts: SQL = ""
+    for (stepIndex, step) in document.steps.enumerated() {
+      var earlier: SQL = "fits AND NOT held"
+      for (linkIndex, link) in step.chain.enumerated() {
+        let column = "reach_\(links.firstIndex(of: link.channel) ?? 0)"
+        let name = "n_\(stepIndex)_\(linkIndex)"
+        counts =
+          counts
+          + ", count(*) FILTER (WHERE \(earlier) AND \(identifier: column)) AS \(identifier: name)"
+        earlier = "\(earlier) AND NOT \(identifier: column)"
+      }
+    }
+    return counts
+  }
+
+  /// When the slowest sender is through, at the pace configured now.
+  private static func finish(
+    _ manifest: Manifest, _ document: PlanDocument, _ byChannel: [String: Int], now: Date,
+    in tx: Transaction
+  ) throws -> Date {
+    var seconds = 0.0
+    let senders = try SenderStore.active(in: tx)
+    for (channel, count) in byChannel {
+      let paces = senders.filter { $0.sender.channel.rawValue == channel }.map(\.sender.pacePerSecond)
+      if paces.contains(where: { $0 == nil }) || paces.isEmpty { continue }
+      let rate = paces.compactMap { $0 }.reduce(0, +)
+      seconds = max(seconds, Double(count) / rate)
+    }
+    if let perMinute = document.limits.perMinute {
+      let all = byChannel.values.reduce(0, +)
+      seconds = max(seconds, Double(all) * 60 / Double(perMinute))
+    }
+    return max(document.trigger.at ?? now, now).addingTimeInterval(seconds)
+  }
+
+  /// Other plans that are live or about to be.
+  private static func overlaps(_ plan: String, in tx: Transaction) throws -> [JSONValue] {
+    try tx.query(
+      """
+      SELECT v.plan, v.version, v.state, v.launch_at FROM plan_versions v
+      WHERE v.plan <> \(plan) AND v.state IN ('approved', 'live', 'paused')
+      ORDER BY v.plan LIMIT 50
+      """
+    ).map { row in
+      [
+        "plan": .string(try row.get("plan")), "state": .string(try row.get("state")),
+        "launch_at": .instant(try row.get("launch_at", as: Date?.self)),
+      ]
+    }
+  }
+
+  private static func render(
+    _ manifest: Manifest, _ document: PlanDocument, _ people: [UUID], now: Date, in tx: Transaction
+  ) throws -> [JSONValue] {
+    let users = try UserStore.find(people.sorted { $0.text < $1.text }, now: now, in: tx)
+    var samples: [JSONValue] = []
+    for (_, user) in users.sorted(by: { $0.key.text < $1.key.text }) {
+      for step in document.steps {
+        guard let link = step.chain.first, let key = link.template,
+          let json = manifest.templates[key]
+        else { continue }
+        let variables = RenderVariables(
+          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:])
+        let content: JSONValue
+        switch try PreparedTemplate(manifest: json).render(variables) {
+        case .content(let rendered): content = rendered
+        case .skip, .fail: content = .null
+        }
+        samples.append([
+          "user": .id(user.id), "step": .string(step.id), "template": .string(key),
+          "content": content,
+        ])
+      }
+    }
+    return samples
+  }
+}
+
+extension PlanDocument {
+  /// The channels of all links, each once.
+  fileprivate var reachOrder: [Channel] {
+    Channel.allCases.filter(channels.contains)
+  }
+}
+
+extension JSONValue {
+  /// An object of counts, sorted by key.
+  static func counts(_ counts: [String: Int]) -> JSONValue {
+    .object(JSONObject(counts.sorted { $0.key < $1.key }.map { (key: $0.key, value: .int($0.value)) }))
+  }
+}

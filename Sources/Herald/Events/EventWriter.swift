@@ -1,0 +1,208 @@
+import Foundation
+import Logging
+import Postgres
+import Synchronization
+
+/// Writes events in groups: what arrives while two batches commit forms the next ones, so that a
+/// commit is shared by many requests under load and awaited by nobody at rest.
+///
+/// A request that finds a free place writes its batch itself and then hands the place to the oldest
+/// one waiting; there is no task of its own to start or stop. An event is durable when `write` has
+/// returned. One that throws `outcomeUnknown` or is cut off may have been stored; its message_id
+/// makes sending it again safe.
+public final class EventWriter: Sendable {
+  public struct Limits: Sendable {
+    /// Events of one transaction; a request that brings more is one transaction all the same.
+    public var batch = 1000
+    /// Of requests waiting and being written.
+    public var bytes = 64 << 20
+    /// Transactions at once.
+    public var writers = 2
+
+    public init() {}
+  }
+
+  private struct Work: Sendable {
+    let events: [IncomingEvent]
+    let now: Date
+    let mark: IdempotencyMark?
+  }
+
+  private enum Turn {
+    case done([EventOutcome])
+    /// Write a batch that begins with your own events.
+    case lead
+  }
+
+  private struct State {
+    var waiting: [(work: Work, continuation: CheckedContinuation<Turn, any Error>)] = []
+    var bytes = 0
+    var writers = 0
+  }
+
+  let db: Database
+  private let logger: Logger
+  private let intake: EventIntake
+  private let limits: Limits
+  private let state = Mutex(State())
+
+  public init(
+    db: Database, logger: Logger, observers: [any EventObserver] = [], limits: Limits = Limits()
+  ) {
+    self.db = db
+    self.logger = logger
+    self.intake = EventIntake(observers: observers)
+    self.limits = limits
+  }
+
+  /// Bytes of requests that are waiting or being written.
+  public var pendingBytes: Int { state.withLock { $0.bytes } }
+
+  /// Stores the events; one outcome for each, in order. `bytes`: the size of the request.
+  /// Throws 503 `unavailable` at once when too much is waiting already.
+  public func write(
+    _ events: [IncomingEvent], bytes: Int, now: Date
+  ) async throws -> [EventOutcome] {
+    guard !events.isEmpty else { return [] }
+    let current = IdempotencyMark.current
+    let mark = current?.takeFirstWrite() ?? false ? current : nil
+    defer { state.withLock { $0.bytes -= bytes } }
+    let isFull = state.withLock { state in
+      let isFull = state.bytes > 0 && state.bytes + bytes > limits.bytes
+      state.bytes += bytes
+      return isFull
+    }
+    if isFull {
+      throw HeraldError(
+        .unavailable, "More events are waiting than can be written; send them again in a moment.",
+        retryAfter: 1)
+    }
+    let work = Work(events: events, now: now, mark: mark)
+    let turn = try await withCheckedThrowingContinuation { continuation in
+      let leads = state.withLock { state in
+        // A free place means that nobody waits: a leader leaves only when the queue is empty.
+        guard state.writers < limits.writers else {
+          state.waiting.append((work, continuation))
+          return false
+        }
+        state.writers += 1
+        return true
+      }
+      if leads { continuation.resume(returning: .lead) }
+    }
+    switch turn {
+    case .done(let outcomes): return outcomes
+    case .lead: return try await lead(work)
+    }
+  }
+
+  private func lead(_ own: Work) async throws -> [EventOutcome] {
+    let followers = state.withLock { state in
+      var count = own.events.count
+      let taken = state.waiting.prefix { waiting in
+        count += waiting.work.events.count
+        return count <= limits.batch
+      }
+      state.waiting.removeFirst(taken.count)
+      return Array(taken)
+    }
+    let results: [Result<[EventOutcome], any Error>]
+    do {
+      results = try await commit([own] + followers.map(\.work))
+    } catch {
+      results = Array(repeating: .failure(error), count: followers.count + 1)
+    }
+    let next = state.withLock { state -> CheckedContinuation<Turn, any Error>? in
+      guard !state.waiting.isEmpty else {
+        state.writers -= 1
+        return nil
+      }
+      // Its events stay with the task that waits: they begin its batch.
+      return state.waiting.removeFirst().continuation
+    }
+    next?.resume(returning: .lead)
+    for (follower, result) in zip(followers, results.dropFirst()) {
+      follower.continuation.resume(with: result.map(Turn.done))
+    }
+    return try results[0].get()
+  }
+}
+
+// MARK: - One batch
+
+extension EventWriter {
+  /// One result for each work. Only after PostgreSQL refused some data are savepoints taken, to find
+  /// the event at fault: it is rejected, its neighbours are stored.
+  private func commit(_ works: [Work]) async throws -> [Result<[EventOutcome], any Error>] {
+    do {
+      return try await db.pool.write { [intake] tx in
+        try Self.store(works, in: tx) { try intake.store($0, isLive: true, now: $1, in: tx) }
+      }
+    } catch let error as PostgresError where error.isDataFault {
+      logger.warning(
+        "events refused by PostgreSQL, storing them one by one",
+        metadata: ["error": "\(error.message)"])
+      return try await db.pool.write { [intake] tx in
+        try Self.store(works, in: tx) {
+          try intake.storeBisecting($0, isLive: true, now: $1, in: tx)
+        }
+      }
+    }
+  }
+
+  private static func store(
+    _ works: [Work], in tx: Transaction,
+    _ store: ([IncomingEvent], Date) throws -> [EventOutcome]
+  ) throws -> [Result<[EventOutcome], any Error>] {
+    let refusals = works.map { work -> HeraldError? in
+      do {
+        try work.mark?.leave(in: tx)
+        return nil
+      } catch {
+        return error as? HeraldError ?? HeraldError.idempotencyRunning
+      }
+    }
+    let good = zip(works, refusals).filter { $0.1 == nil }.map(\.0)
+    let now = good.map(\.now).max() ?? Date()
+    var outcomes = try store(good.flatMap(\.events), now)[...]
+    return zip(works, refusals).map { work, refusal in
+      if let refusal { return .failure(refusal) }
+      defer { outcomes = outcomes.dropFirst(work.events.count) }
+      return .success(Array(outcomes.prefix(work.events.count)))
+    }
+  }
+}
+
+extension EventIntake {
+  /// The same with every event that PostgreSQL refuses rejected by itself.
+  func storeBisecting(
+    _ events: [IncomingEvent], isLive: Bool, now: Date, in tx: Transaction
+  ) throws -> [EventOutcome] {
+    guard !events.isEmpty else { return [] }
+    do {
+      return try tx.savepoint { try store(events, isLive: isLive, now: now, in: tx) }
+    } catch let error as PostgresError where error.isDataFault {
+      guard events.count > 1 else {
+        return [
+          .rejected(
+            code: "unstorable", field: "", detail: "The database refused this event: \(error.message)")
+        ]
+      }
+      let middle = events.count / 2
+      let halves = [events[..<middle], events[middle...]]
+      return try halves.flatMap {
+        try storeBisecting(Array($0), isLive: isLive, now: now, in: tx)
+      }
+    }
+  }
+}
+
+extension PostgresError {
+  /// The statement was refused for a value in it: classes 22 (data exception), 23 (integrity) and 54
+  /// (limits). The same without that value may go through.
+  var isDataFault: Bool {
+    guard kind == .server || kind == .encoding else { return false }
+    guard let sqlState else { return kind == .encoding }
+    return ["22", "23", "54"].contains { sqlState.hasPrefix($0) }
+  }
+}
