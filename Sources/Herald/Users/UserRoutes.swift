@@ -23,7 +23,7 @@ enum UserRoutes {
       ) { call in
         let change = try call.read { reader, faults in UserChange(upsert: reader, faults) }
         let (user, created) = try await users.upsert(change, by: call.caller, now: call.now)
-        return .user(user, status: created ? 201 : 200, call)
+        return .user(user, created: created, call)
       },
       Endpoint(
         .post, "/v1/users/batch", .writers,
@@ -41,7 +41,7 @@ enum UserRoutes {
           }
         }
         let results = try await users.batch(items, by: call.caller, now: call.now)
-        return .results(results, call)
+        return .json(200, ["results": .results(results, requestID: call.requestID)])
       },
       Endpoint(
         .patch, "/v1/users/{u}", .writers,
@@ -54,7 +54,7 @@ enum UserRoutes {
         let change = try call.read { reader, faults in UserChange(patch: reader, faults) }
         let user = try await users.patch(
           ref, change, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
-        return .user(user, status: 200, call)
+        return .user(user, call)
       },
       Endpoint(
         .delete, "/v1/users/{u}", .writers,
@@ -94,8 +94,7 @@ enum UserRoutes {
           errors: [.notFound])
       ) { call in
         let ref = try UserRef.inPath(call.path("u"))
-        return .user(
-          try await users.get(ref, for: call.caller, now: call.now), status: 200, call)
+        return .user(try await users.get(ref, for: call.caller, now: call.now), call)
       },
     ]
   }
@@ -130,14 +129,17 @@ enum UserRoutes {
 }
 
 extension Response {
-  fileprivate static func user(_ user: User, status: Int, _ call: Call) -> Response {
+  fileprivate static func user(_ user: User, created: Bool = false, _ call: Call) -> Response {
     var response = Response.resource(
-      status, user.json(masked: call.caller.seesMasked), version: user.version)
-    if status == 201 { response.headers["location"] = "/v1/users/\(user.id.text)" }
+      user.json(masked: call.caller.seesMasked), version: user.version, created: created)
+    if created { response.headers["location"] = "/v1/users/\(user.id.text)" }
     return response
   }
+}
 
-  fileprivate static func results(_ results: [Users.ItemResult], _ call: Call) -> Response {
+extension JSONValue {
+  /// The items of a batch's answer.
+  static func results(_ results: [Users.ItemResult], requestID: String) -> JSONValue {
     let items = results.enumerated().map { index, result -> JSONValue in
       switch result {
       case .changed(let id, let created):
@@ -145,11 +147,11 @@ extension Response {
       case .refused(let error):
         [
           "index": .int(index), "status": .int(error.code.status),
-          "problem": error.problemJSON(requestID: call.requestID),
+          "problem": error.problemJSON(requestID: requestID),
         ]
       }
     }
-    return .json(200, ["results": .array(items)])
+    return .array(items)
   }
 }
 
