@@ -4,5 +4,5 @@ import ArgumentParser
 struct HeraldCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "herald", abstract: "Marketing automation.",
-    subcommands: [ClusterCommand.self])
+    subcommands: [ClusterCommand.self, GatewayCommand.self])
 }

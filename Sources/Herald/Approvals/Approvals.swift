@@ -45,6 +45,21 @@ public struct Approvals: Sendable {
     }
   }
 
+  /// What launching the draft, or else the live version, would come to now. Changes nothing.
+  public func dryRun(plan key: String, by caller: Caller, now: Date) async throws -> JSONValue {
+    try await db.pool.write { tx in
+      let plan = try PlanStore.load(key, in: tx)
+      guard let number = plan.draftVersion ?? plan.liveVersion else {
+        throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
+      }
+      let version = try PlanStore.version(key, number, in: tx)
+      let document = try Plans.checked(version.document, by: .herald, in: tx)
+      let manifest = try ManifestBuilder.build(
+        key, version, document, userScope: caller.userScope, in: tx)
+      return try DryRun(manifest, document, now: now, in: tx).json
+    }
+  }
+
   public func get(_ id: UUID) async throws -> Approval {
     try await db.read { try ApprovalStore.load(id, in: $0) }
   }

@@ -169,7 +169,7 @@ extension DryRun {
           let json = manifest.templates[key]
         else { continue }
         let variables = RenderVariables(
-          user: user.variables, event: [:], plan: ["key": .string(manifest.plan)], steps: [:])
+          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:])
         let content: JSONValue
         switch try PreparedTemplate(manifest: json).render(variables) {
         case .content(let rendered): content = rendered

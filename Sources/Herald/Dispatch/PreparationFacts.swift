@@ -38,7 +38,7 @@ struct PreparationFacts {
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
-        user: user?.variables ?? [:], event: [:], plan: ["key": .string(plan.key)],
+        user: user?.renderJSON ?? [:], event: [:], plan: ["key": .string(plan.key)],
         steps: codes[PersonOfRun(user: entry.userID, run: entry.runID)] ?? [:]),
       senders: senders.mapValues { $0.filter(plan.approves) },
       tokenProviders: { sender in
@@ -91,12 +91,4 @@ struct PersonOfRun: Hashable, Sendable {
 
 extension User {
   var externalID: String? { identities.first { $0.kind.key == "external_id" }?.value }
-
-  /// What templates see as `user`: the attributes, and the reserved `id` and `external_id`.
-  var variables: JSONObject {
-    var variables = attributes
-    variables["id"] = .id(id)
-    variables["external_id"] = externalID.map(JSONValue.string)
-    return variables
-  }
 }

@@ -18,6 +18,14 @@ public struct Plans: Sendable {
     try await db.read { try Self.overview(key, in: $0) }
   }
 
+  /// 404 for a number that is none, too.
+  public func version(_ key: String, _ number: String) async throws -> PlanVersion {
+    guard let version = Int32(number) else {
+      throw HeraldError.notFound("version of plan '\(key)'", number)
+    }
+    return try await db.read { try PlanStore.version(key, Int(version), in: $0) }
+  }
+
   public func list(_ page: PageRequest, state: String?) async throws -> Page<Overview> {
     let rows = try await db.read { db in
       try PlanStore.list(page, state: state, in: db).map { plan in

@@ -40,7 +40,8 @@ extension SegmentCrowdStore.Dimension {
     case "attribute":
       guard !caller.seesMasked || !Self.personal.contains(parts[1]) else {
         throw HeraldError(
-          .forbidden, "A key of role '\(caller.role.rawValue)' may not see this attribute's values.")
+          .forbidden, "A key of role '\(caller.role.rawValue)' may not see this attribute's values."
+        )
       }
       self = .attribute(parts[1])
     default:

@@ -22,7 +22,8 @@ enum SegmentRoutes {
         let segment = try call.read { reader, faults in Segment(key: key, reader, faults) }
         let (stored, created) = try await segments.put(
           segment, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
-        return .resource(created ? 201 : 200, stored.json(for: call.caller), version: stored.version)
+        return .resource(
+          stored.json(for: call.caller), version: stored.version, created: created)
       },
       Endpoint(
         .get, "/v1/segments", .readers,

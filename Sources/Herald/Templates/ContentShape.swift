@@ -23,6 +23,9 @@ struct ContentShape: Sendable {
     /// Unicode scalars of the text as given.
     let maxLength: Int
 
+    /// Bytes of the text once its values are in.
+    var renderedLimit: Int { max(65_536, maxLength * 4) }
+
     init(_ name: String, _ form: Form, required: Bool = false, max: Int = 2000) {
       self.name = name
       self.form = form

@@ -67,7 +67,7 @@ enum ChildProcess {
       &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | session))
 
     // The shell gives up the working directory, then becomes the program: same process number.
-    let line = ["/bin/sh", "-c", "cd / && exec \"$@\"", "sh"] + arguments
+    let line = ["/bin/sh", "-c", "cd / && unset OLDPWD && exec \"$@\"", "sh"] + arguments
     let environment = [
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
     ]

@@ -1,0 +1,192 @@
+import HTTP
+import JSON
+
+enum PlanRoutes {
+  static func endpoints(_ plans: Plans, _ approvals: Approvals) -> [Endpoint] {
+    [
+      Endpoint(
+        .put, "/v1/plans/{key}", .writers,
+        Operation(
+          "putPlan", "Write the draft of a plan; every fault is named at once.", tag: "Plans",
+          request: Schema.ref("PlanDocument"),
+          responses: [200: Schema.ref("Plan"), 201: Schema.ref("Plan")],
+          errors: [.preconditionFailed, .wrongState])
+      ) { call in
+        let key = try call.key("key")
+        let (overview, created) = try await plans.put(
+          key, try call.json(), expecting: try call.expectedVersion(), by: call.caller,
+          now: call.now)
+        return .resource(overview.json, version: overview.plan.version, created: created)
+      },
+      Endpoint(
+        .get, "/v1/plans", .readers,
+        Operation(
+          "listPlans", "Plans that are not archived.", tag: "Plans",
+          query: Operation.paging + [
+            .init(
+              "state", Schema.choice(PlanState.allCases.map(\.rawValue)),
+              "Those whose draft or live version is in this state.")
+          ], responses: [200: Schema.page(Schema.ref("Plan"))])
+      ) { call in
+        let page = try PageRequest(call.request, width: 1)
+        let state = try call.request.choice("state", PlanState.allCases.map(\.rawValue))
+        return .page(try await plans.list(page, state: state), call.request, item: \.json)
+      },
+      Endpoint(
+        .get, "/v1/plans/{key}", .readers,
+        Operation(
+          "getPlan", "One plan with its versions.", tag: "Plans",
+          responses: [200: Schema.ref("Plan")], errors: [.notFound])
+      ) { call in
+        let overview = try await plans.get(call.path("key"))
+        return .resource(overview.json, version: overview.plan.version)
+      },
+      Endpoint(
+        .get, "/v1/plans/{key}/versions/{version}", .readers,
+        Operation(
+          "getPlanVersion", "One version with its document.", tag: "Plans",
+          responses: [200: Schema.ref("PlanVersion")], errors: [.notFound])
+      ) { call in
+        let version = try await plans.version(call.path("key"), call.path("version"))
+        return .json(200, version.json)
+      },
+      Endpoint(
+        .post, "/v1/plans/{key}/dry-run", .readers,
+        Operation(
+          "dryRunPlan", "What launching the draft (or the live version) now would come to.",
+          tag: "Plans", responses: [200: Schema.ref("DryRun")],
+          errors: [.notFound, .wrongState, .invalid])
+      ) { call in
+        .json(
+          200, try await approvals.dryRun(plan: call.path("key"), by: call.caller, now: call.now))
+      },
+      Endpoint(
+        .post, "/v1/plans/{key}/submit", .writers,
+        Operation(
+          "submitPlan", "Freeze the draft with everything it uses and ask for approval.",
+          tag: "Plans", request: Schema.object(["comment?": Schema.text(0...2000)]),
+          responses: [201: Schema.ref("Submission")],
+          errors: [.notFound, .wrongState, .insufficientStock, .conflict]),
+        body: .buffered(limit: 1 << 16)
+      ) { call in
+        let comment = try call.comment()
+        let approval = try await approvals.submit(
+          plan: call.path("key"), comment: comment, by: call.caller, now: call.now)
+        return .json(201, ["approval": .id(approval.id), "hash": .string(approval.hash)])
+      },
+      steer("pause", "Stop hand-overs within a second; says how many were already out.") {
+        try await plans.pause($0, by: $1.caller, now: $1.now)
+      },
+      steer("resume", "Go on.") { try await plans.resume($0, by: $1.caller, now: $1.now) },
+      steer("cancel", "End the plan; what is pending is skipped as cancelled.") {
+        try await plans.cancel($0, by: $1.caller, now: $1.now)
+      },
+      Endpoint(
+        .post, "/v1/plans/{key}/archive", .writers,
+        Operation(
+          "archivePlan", "Hide a plan that is over.", tag: "Plans", responses: [204: nil],
+          errors: [.notFound, .wrongState])
+      ) { call in
+        try await plans.archive(call.path("key"), by: call.caller, now: call.now)
+        return .noContent
+      },
+    ]
+  }
+
+  private static func steer(
+    _ verb: String, _ summary: String,
+    _ action: @escaping @Sendable (String, Call) async throws -> Plans.Stopping
+  ) -> Endpoint {
+    Endpoint(
+      .post, "/v1/plans/{key}/\(verb)", .roles([.admin, .operator, .approver]),
+      Operation(
+        "\(verb)Plan", summary, tag: "Plans", responses: [200: Schema.ref("Steering")],
+        errors: [.notFound, .wrongState])
+    ) { call in
+      let stopping = try await action(call.path("key"), call)
+      return .json(
+        200, ["plan": stopping.overview.json, "in_flight": .int(stopping.inFlight)])
+    }
+  }
+
+  static let components: JSONObject = [
+    "Plan": Schema.object([
+      "key": Schema.key, "name": Schema.string, "draft_version": Schema.nullable(Schema.count),
+      "live_version": Schema.nullable(Schema.count), "paused": Schema.bool,
+      "versions": Schema.array(versionSummary), "created_at": Schema.instant,
+      "updated_at": Schema.instant,
+    ]),
+    "PlanVersion": Schema.object([
+      "plan": Schema.key, "version": Schema.count, "state": state, "hash": Schema.hash,
+      "document": Schema.ref("PlanDocument"), "author": Schema.string,
+      "state_reason": Schema.nullable(Schema.string),
+      "manifest_hash": Schema.nullable(Schema.hash), "created_at": Schema.instant,
+      "updated_at": Schema.instant,
+    ]),
+    "PlanDocument": PlanDocument.schema,
+    "Submission": Schema.object(["approval": Schema.uuid, "hash": Schema.hash]),
+    "Steering": Schema.object(["plan": Schema.ref("Plan"), "in_flight": Schema.count]),
+    "DryRun": dryRun,
+  ]
+
+  static let dryRun = Schema.object([
+    "audience": Schema.count, "held_out": Schema.count, "skipped": Schema.counts,
+    "by_channel": Schema.counts, "coupons": Schema.counts, "finishes_at": Schema.instant,
+    "overlaps": Schema.array(
+      Schema.object([
+        "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),
+      ])),
+    "samples": Schema.array(
+      Schema.object([
+        "user": Schema.uuid, "step": Schema.string, "template": Schema.key, "content": Schema.any,
+      ])),
+  ])
+  private static let state = Schema.choice(PlanState.allCases.map(\.rawValue))
+  private static let versionSummary = Schema.object([
+    "version": Schema.count, "state": state, "hash": Schema.hash, "author": Schema.string,
+    "state_reason": Schema.nullable(Schema.string),
+    "launch_at": Schema.nullable(Schema.instant), "created_at": Schema.instant,
+    "updated_at": Schema.instant,
+  ])
+}
+
+extension Call {
+  /// `{"comment"?}` of an optional body.
+  func comment() throws -> String? {
+    if request.body.isEmpty { return nil }
+    return try read { reader, _ in Comment(text: reader.string("comment", maxLength: 2000)) }.text
+  }
+
+  private struct Comment { let text: String? }
+}
+
+extension Plans.Overview {
+  var json: JSONValue {
+    [
+      "key": .string(plan.key), "name": .string(plan.name),
+      "draft_version": .optional(plan.draftVersion), "live_version": .optional(plan.liveVersion),
+      "paused": .bool(plan.paused),
+      "versions": .array(
+        versions.map { version in
+          [
+            "version": .int(version.version), "state": .string(version.state.rawValue),
+            "hash": .string(version.hash), "author": .string(version.author),
+            "state_reason": .optional(version.stateReason),
+            "launch_at": .instant(version.launchAt), "created_at": .instant(version.createdAt),
+            "updated_at": .instant(version.updatedAt),
+          ]
+        }), "created_at": .instant(plan.createdAt), "updated_at": .instant(plan.updatedAt),
+    ]
+  }
+}
+
+extension PlanVersion {
+  var json: JSONValue {
+    [
+      "plan": .string(plan), "version": .int(version), "state": .string(state.rawValue),
+      "hash": .string(hash), "document": document, "author": .string(author),
+      "state_reason": .optional(stateReason), "manifest_hash": .optional(manifestHash),
+      "created_at": .instant(createdAt), "updated_at": .instant(updatedAt),
+    ]
+  }
+}
