@@ -73,19 +73,22 @@ struct ImportBatch {
   }
 
   private func store(_ records: [Placed], in tx: Transaction) throws -> [RecordFault] {
-    try tx.bisecting(
-      records,
-      { records in
-        switch kind {
-        case .users: try storeUsers(records, in: tx)
-        case .events: try storeEvents(records, in: tx)
-        case .segment: try storeMembers(records, in: tx)
-        }
-      },
-      refused: { record, error in
+    let outcomes = try tx.bisecting(
+      records, { (some: [Placed]) -> [RecordFault?] in try store(some, of: kind, in: tx) },
+      refused: { record, error -> RecordFault? in
         RecordFault(line: record.line, code: "unstorable", pointer: "", detail: error.message)
-      }
-    ).compactMap { $0 }
+      })
+    return outcomes.compactMap { $0 }
+  }
+
+  private func store(
+    _ records: [Placed], of kind: Job.Kind, in tx: Transaction
+  ) throws -> [RecordFault?] {
+    switch kind {
+    case .users: try storeUsers(records, in: tx)
+    case .events: try storeEvents(records, in: tx)
+    case .segment: try storeMembers(records, in: tx)
+    }
   }
 
   private func storeUsers(_ records: [Placed], in tx: Transaction) throws -> [RecordFault?] {
