@@ -94,7 +94,7 @@ struct SenderRoutesTests {
         let (status, answer) = try await call(senders, .post, "/v1/senders/{key}/\(verb)")
         #expect(status == 200)
         #expect(answer["state"] == (verb == "pause" ? "paused" : "active"))
-        #expect(answer["state_reason"] == (verb == "pause" ? "paused by li.lei" : nil))
+        #expect(answer["state_reason"] == (verb == "pause" ? "paused by li.lei" : JSONValue.null))
       }
     }
   }
