@@ -71,6 +71,7 @@ public struct AccessEntry: Sendable {
   public var method: HTTPMethod?
   /// Nil when no route matched.
   public var pattern: String?
+  /// 499 when the client went before there was an answer.
   public var status: Int
   /// From the complete header to the last byte handed to the system.
   public var duration: Duration
