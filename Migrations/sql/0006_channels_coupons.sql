@@ -47,18 +47,19 @@ CREATE TABLE coupons (
   CONSTRAINT coupons_per_user_positive CHECK (per_user >= 1)
 );
 
--- Codes are numbered 1…codes. Distributed by coupon, not by user.
+-- Codes are numbered 1…codes without a gap. Distributed by coupon, not by user.
 CREATE TABLE coupon_codes (
   coupon text COLLATE "C" NOT NULL,
   code_no bigint NOT NULL,
   code text COLLATE "C" NOT NULL,
   PRIMARY KEY (coupon, code_no),
-  CONSTRAINT coupon_codes_code_key UNIQUE (coupon, code),
+  -- The code leads: a redemption names a code and no coupon.
+  CONSTRAINT coupon_codes_code_key UNIQUE (code, coupon),
   CONSTRAINT coupon_codes_coupon_fkey FOREIGN KEY (coupon) REFERENCES coupons (key)
 );
-CREATE INDEX coupon_codes_code_idx ON coupon_codes (code);
 
--- Numbers next_no…end_no of a shard are unissued; issuing advances next_no in the delivery's
+-- Of 16 shards, shard s holds the numbers s + 1, s + 17, s + 33 …; those from next_no up to end_no
+-- are unissued, so that adding codes moves end_no alone. Issuing advances next_no in the delivery's
 -- transaction. An exhausted shard steals from others in ascending order of shard.
 CREATE TABLE coupon_shards (
   coupon text COLLATE "C" NOT NULL,
@@ -66,6 +67,8 @@ CREATE TABLE coupon_shards (
   next_no bigint NOT NULL,
   end_no bigint NOT NULL,
   PRIMARY KEY (coupon, shard),
+  CONSTRAINT coupon_shards_shard_range CHECK (shard BETWEEN 0 AND 15),
+  CONSTRAINT coupon_shards_next_fits CHECK ((next_no - 1) % 16 = shard),
   CONSTRAINT coupon_shards_coupon_fkey FOREIGN KEY (coupon) REFERENCES coupons (key)
 ) WITH (fillfactor = 50);
 
@@ -73,21 +76,34 @@ CREATE TABLE coupon_issues (
   coupon text COLLATE "C" NOT NULL,
   code_no bigint NOT NULL,
   code text COLLATE "C" NOT NULL,
+  -- The user that stood for the delivery's user when it was issued.
   user_id uuid NOT NULL,
   delivery_id uuid NOT NULL,
+  plan text COLLATE "C" NOT NULL,
   nth integer NOT NULL,
+  -- As approved: what this code is worth, whatever becomes of the coupon's definition.
+  discount jsonb NOT NULL,
   state text NOT NULL DEFAULT 'issued',
   issued_at timestamptz NOT NULL,
   valid_from timestamptz,
   valid_until timestamptz,
   PRIMARY KEY (coupon, code_no),
-  CONSTRAINT coupon_issues_delivery_key UNIQUE (coupon, delivery_id),
+  CONSTRAINT coupon_issues_delivery_key UNIQUE (delivery_id, coupon),
   CONSTRAINT coupon_issues_nth_key UNIQUE (coupon, user_id, nth),
   CONSTRAINT coupon_issues_code_fkey
     FOREIGN KEY (coupon, code_no) REFERENCES coupon_codes (coupon, code_no),
   CONSTRAINT coupon_issues_state_known CHECK (state IN ('issued', 'redeemed'))
 ) WITH (fillfactor = 85);
 CREATE INDEX coupon_issues_user_idx ON coupon_issues (user_id, issued_at);
+
+-- What a plan with a limit has issued of a coupon. A plan without one has no row.
+CREATE TABLE coupon_budgets (
+  plan text COLLATE "C" NOT NULL,
+  coupon text COLLATE "C" NOT NULL,
+  issued bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (plan, coupon),
+  CONSTRAINT coupon_budgets_coupon_fkey FOREIGN KEY (coupon) REFERENCES coupons (key)
+) WITH (fillfactor = 50);
 
 CREATE TABLE coupon_redemptions (
   id uuid PRIMARY KEY,

@@ -12,6 +12,8 @@ struct ShutdownTests {
   private func start(_ routes: [Route]) throws -> (Server, Int) {
     var configuration = ServerConfiguration()
     configuration.port = 0
+    // These clients do not end their side when told to, as others do.
+    configuration.timeouts.linger = .milliseconds(100)
     let server = try Server(
       routes: routes, configuration: configuration, logger: .init(label: "test"))
     return (server, try server.start())

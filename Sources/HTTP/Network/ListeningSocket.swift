@@ -1,3 +1,4 @@
+import CLinuxSockets
 import Glibc
 
 /// Opening a listening socket and accepting from it.
@@ -73,7 +74,7 @@ enum ListeningSocket {
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let connection = withUnsafeMutablePointer(to: &storage) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.accept(descriptor, $0, &length)
+        sockets_accept(descriptor, $0, &length)
       }
     }
     guard connection >= 0 else {
@@ -83,8 +84,6 @@ enum ListeningSocket {
       default: return .retry
       }
     }
-    _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
-    _ = fcntl(connection, F_SETFL, O_NONBLOCK)
     setOption(connection, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     guard let address = IPAddress(storage) else {
       close(connection)

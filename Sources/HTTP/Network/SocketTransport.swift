@@ -1,71 +1,31 @@
-import Dispatch
 import Glibc
 
-/// A connected socket with Dispatch sources.
-///
-/// The sources are level-triggered: what is not wanted is suspended, and a suspended source is
-/// resumed before it is let go. The descriptor is closed by the last cancel handler.
-///
-/// `@unchecked Sendable`: every member is touched on `queue` only; the cancel handlers run there.
-final class SocketTransport: Transport, @unchecked Sendable {
+/// A connected socket, watched by its loop's poller. Used on the loop's queue only.
+final class SocketTransport: Transport {
   private let descriptor: Int32
-  private let queue: DispatchQueue
-  private var readSource: (any DispatchSourceRead)?
-  private var writeSource: (any DispatchSourceWrite)?
-  private var reading = false
-  private var writing = false
-  private var openSources = 0
+  private let token: Int
+  private let poller: Poller
+  private var interest: Poller.Interest = []
   private var closed = false
-  private var handler: (any TransportHandler)?
-  private let onClose: @Sendable () -> Void
+  private let onClose: () -> Void
 
-  /// Takes the descriptor over, which must not block. `onClose` runs when it has been closed.
-  init(descriptor: Int32, queue: DispatchQueue, onClose: @escaping @Sendable () -> Void) {
+  /// Takes the descriptor over, which must not block. Events carry `token`. `onClose` runs when
+  /// the descriptor has been closed.
+  init(descriptor: Int32, token: Int, poller: Poller, onClose: @escaping () -> Void) {
     self.descriptor = descriptor
-    self.queue = queue
+    self.token = token
+    self.poller = poller
     self.onClose = onClose
   }
 
-  func start(_ handler: any TransportHandler) {
-    self.handler = handler
-    let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-    source.setEventHandler { [handler] in handler.readable() }
-    source.setCancelHandler { [self] in sourceCancelled() }
-    readSource = source
-    openSources += 1
-    reading = true
-    source.resume()
-  }
+  func setReading(_ enabled: Bool) { set(.reading, enabled) }
+  func setWriting(_ enabled: Bool) { set(.writing, enabled) }
 
-  func setReading(_ enabled: Bool) {
-    guard !closed, enabled != reading, let readSource else { return }
-    reading = enabled
-    if enabled { readSource.resume() } else { readSource.suspend() }
-  }
-
-  func setWriting(_ enabled: Bool) {
-    guard !closed, enabled != writing else { return }
-    writing = enabled
-    if writeSource == nil { makeWriteSource() }
-    if enabled { writeSource?.resume() } else { writeSource?.suspend() }
-  }
-
-  private func makeWriteSource() {
-    guard let handler else { return }
-    let source = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: queue)
-    source.setEventHandler { [handler] in handler.writable() }
-    source.setCancelHandler { [self] in sourceCancelled() }
-    writeSource = source
-    openSources += 1
-  }
-
-  private func sourceCancelled() {
-    openSources -= 1
-    guard openSources == 0 else { return }
-    readSource = nil
-    writeSource = nil
-    Glibc.close(descriptor)
-    onClose()
+  private func set(_ member: Poller.Interest, _ enabled: Bool) {
+    guard !closed else { return }
+    let wanted = enabled ? interest.union(member) : interest.subtracting(member)
+    poller.change(descriptor, token: token, from: interest, to: wanted)
+    interest = wanted
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) -> TransportRead {
@@ -99,11 +59,9 @@ final class SocketTransport: Transport, @unchecked Sendable {
       let size = socklen_t(MemoryLayout.size(ofValue: linger))
       setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, size)
     }
+    set([.reading, .writing], false)
     closed = true
-    handler = nil
-    readSource?.cancel()
-    writeSource?.cancel()
-    if !reading { readSource?.resume() }
-    if !writing { writeSource?.resume() }
+    Glibc.close(descriptor)
+    onClose()
   }
 }

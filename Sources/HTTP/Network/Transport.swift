@@ -2,8 +2,7 @@
 protocol Transport: AnyObject {
   func read(into buffer: UnsafeMutableRawBufferPointer) -> TransportRead
   func write(_ bytes: UnsafeRawBufferPointer) -> TransportWrite
-  /// Starts the events of `handler`; called once.
-  func start(_ handler: any TransportHandler)
+  /// Whether the loop is to call the connection when it can be read.
   func setReading(_ enabled: Bool)
   func setWriting(_ enabled: Bool)
   /// Tells the peer that nothing more comes; reading goes on.
@@ -23,10 +22,4 @@ enum TransportWrite {
   case bytes(Int)
   case blocked
   case failed
-}
-
-/// What a transport tells its connection.
-protocol TransportHandler: AnyObject, Sendable {
-  func readable()
-  func writable()
 }

@@ -7,7 +7,11 @@ extension Connection {
     let now = MonotonicClock.now
     headStartedAt = nil
     service.counters.requests.add(1, ordering: .relaxed)
-    var exchange = Exchange(head: head, requestID: requestID(head.headers), now: now)
+    let client =
+      service.configuration.trustedProxies.isEmpty
+      ? peerText : service.clientAddress(peer, head.headers).description
+    var exchange = Exchange(
+      head: head, requestID: requestID(head.headers), client: client, now: now)
     resolve(head, &exchange)
     self.exchange = exchange
     phase = .receiving
@@ -162,7 +166,8 @@ extension Connection {
     case .idle, .receiving:
       if exchange == nil {
         let id = requestID(parser.failedHeaders)
-        exchange = Exchange(head: nil, requestID: id, now: MonotonicClock.now)
+        exchange = Exchange(
+          head: nil, requestID: id, client: peerText, now: MonotonicClock.now)
       }
       if fault.closes { exchange?.isBroken = true }
       respond(rendered(fault, exchange?.requestID ?? ""))

@@ -23,7 +23,7 @@ extension Connection {
     Request(
       method: head.method, path: head.path, query: head.query, headers: head.headers,
       body: exchange.body, bodyStream: bodyStream(exchange),
-      remoteAddress: service.clientAddress(peer, head.headers).description,
+      remoteAddress: exchange.client,
       isLoopback: peer.isLoopback && !Service.isForwarded(head.headers),
       requestID: exchange.requestID, parameters: exchange.parameters,
       receivedAt: exchange.receivedAt, pattern: exchange.pattern ?? "")
@@ -201,6 +201,6 @@ extension Connection {
         pattern: exchange.pattern, status: exchange.status,
         duration: .nanoseconds(Int64(clamping: now - exchange.startedAt)),
         bytesIn: exchange.bytesIn, bytesOut: exchange.bytesOut,
-        remoteAddress: peer.description, aborted: aborted))
+        remoteAddress: exchange.client, aborted: aborted))
   }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// that holds enough, in the kernel.
 ///
 /// `@unchecked Sendable`: every member is touched on `loop.queue` only.
-final class Connection: TransportHandler, @unchecked Sendable {
+final class Connection: @unchecked Sendable {
   enum Phase {
     /// Between requests or in a head.
     case idle
@@ -34,6 +34,7 @@ final class Connection: TransportHandler, @unchecked Sendable {
   let service: Service
   let transport: any Transport
   let peer: IPAddress
+  let peerText: String
 
   var parser: RequestParser
   var phase = Phase.idle
@@ -61,13 +62,9 @@ final class Connection: TransportHandler, @unchecked Sendable {
     self.service = service
     self.transport = transport
     self.peer = peer
+    peerText = peer.description
     parser = RequestParser(limits: service.configuration.limits.request)
     idleSince = MonotonicClock.now
-  }
-
-  func start() {
-    transport.start(self)
-    settle()
   }
 
   var backlog: Int { output.count - sent }
@@ -237,6 +234,7 @@ final class Connection: TransportHandler, @unchecked Sendable {
     if var exchange {
       exchange.channel?.fail(.disconnected)
       exchange.isBroken = true
+      if exchange.status == 0 { exchange.status = HTTPFault.disconnected.status }
       self.exchange = exchange
       conclude(aborted: true)
     }

@@ -14,8 +14,9 @@ final class EventLoop: @unchecked Sendable {
   private var wheel: TimerWheel
   private let timer: any DispatchSourceTimer
   private var ticking = false
+  private var poller: Poller?
 
-  init(index: Int) {
+  init(index: Int) throws(PollerError) {
     queue = DispatchQueue(label: "http.loop.\(index)")
     readBuffer = .allocate(byteCount: 64 * 1024, alignment: 16)
     wheel = TimerWheel(now: MonotonicClock.now / TimerWheel.tickNanoseconds)
@@ -23,6 +24,11 @@ final class EventLoop: @unchecked Sendable {
     let interval = DispatchTimeInterval.nanoseconds(Int(TimerWheel.tickNanoseconds))
     timer.schedule(deadline: .now(), repeating: interval, leeway: .milliseconds(50))
     timer.setEventHandler { [weak self] in self?.tick() }
+    poller = try Poller(queue: queue) { [weak self] token, what in
+      guard let connection = self?.connections[token] else { return }
+      if what.contains(.writing) { connection.writable() }
+      if what.contains(.reading) { connection.readable() }
+    }
   }
 
   deinit {
@@ -32,16 +38,28 @@ final class EventLoop: @unchecked Sendable {
     readBuffer.deallocate()
   }
 
-  /// Takes a connection in; it leaves with `remove`.
-  func add(_ make: (Int) -> Connection) {
+  /// Takes a connection over a socket in; it leaves with `remove`.
+  func add(
+    _ descriptor: Int32, peer: IPAddress, service: Service, onClose: @escaping () -> Void
+  ) {
+    guard let poller else { return }
     nextID += 1
-    let connection = make(nextID)
-    connections[nextID] = connection
+    add(
+      Connection(
+        id: nextID, loop: self, service: service,
+        transport: SocketTransport(
+          descriptor: descriptor, token: nextID, poller: poller, onClose: onClose),
+        peer: peer))
+  }
+
+  /// Takes a connection in whose id nobody else has.
+  func add(_ connection: Connection) {
+    connections[connection.id] = connection
     if !ticking {
       ticking = true
       timer.resume()
     }
-    connection.start()
+    connection.settle()
   }
 
   func remove(_ id: Int) {
@@ -60,7 +78,14 @@ final class EventLoop: @unchecked Sendable {
   private func tick() {
     let now = MonotonicClock.now
     let tick = now / TimerWheel.tickNanoseconds
-    for id in wheel.advance(to: tick) { connections[id]?.checkDeadline(now, tick: tick) }
+    check(wheel.advance(to: tick)[...], now, tick: tick)
+  }
+
+  /// Asks a bounded number at a time: when thousands expire together, others have their turn.
+  private func check(_ due: ArraySlice<Int>, _ now: UInt64, tick: UInt64) {
+    for id in due.prefix(128) { connections[id]?.checkDeadline(now, tick: tick) }
+    let rest = due.dropFirst(128)
+    if !rest.isEmpty { queue.async { self.check(rest, now, tick: tick) } }
   }
 
   /// Ends idle connections and lets the others finish their request.

@@ -5,6 +5,8 @@ struct Exchange {
   /// Nil when the head itself is at fault.
   var head: RequestHead?
   var requestID: String
+  /// The client's address; the peer's, or what a trusted proxy says.
+  let client: String
   var route: Route?
   var parameters: [String: String] = [:]
   var pattern: String?
@@ -43,9 +45,10 @@ struct Exchange {
   /// Larger bodies are handled off the connection's queue.
   static let inlineBodyLimit = 64 * 1024
 
-  init(head: RequestHead?, requestID: String, now: UInt64) {
+  init(head: RequestHead?, requestID: String, client: String, now: UInt64) {
     self.head = head
     self.requestID = requestID
+    self.client = client
     startedAt = now
     bodyStartedAt = now
     bodyOpen = head != nil

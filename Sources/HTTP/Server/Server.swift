@@ -6,17 +6,20 @@ import Synchronization
 /// An HTTP/1.1 server on Dispatch: `start` once, `shutdown` once.
 public final class Server: Sendable {
   private let service: Service
-  private let loops: [EventLoop]
   private let census: ConnectionCensus
   private let open = DispatchGroup()
-  private let listener = Mutex<Listener?>(nil)
+  private let running = Mutex<Running?>(nil)
   private let next = Atomic(0)
+
+  /// What there is between `start` and `shutdown`.
+  private struct Running {
+    let listener: Listener
+    let loops: [EventLoop]
+  }
 
   public init(router: Router, configuration: ServerConfiguration, logger: Logger) {
     service = Service(router: router, configuration: configuration, logger: logger)
     census = ConnectionCensus(configuration)
-    let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    loops = (0..<max(1, configuration.queues ?? cores)).map(EventLoop.init)
   }
 
   /// Throws `RouterError` for a route table with conflicts.
@@ -26,19 +29,22 @@ public final class Server: Sendable {
     self.init(router: try Router(routes), configuration: configuration, logger: logger)
   }
 
-  /// Listens and serves until `shutdown`; returns the port. Throws `ListenError`.
+  /// Listens and serves, and keeps itself alive, until `shutdown`; returns the port. Throws `ListenError`,
+  /// and `PollerError` when the system is out of descriptors.
   public func start() throws -> Int {
     let configuration = service.configuration
+    let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    let loops = try (0..<max(1, configuration.queues ?? cores)).map(EventLoop.init)
     let listener = try Listener(
       host: configuration.host, port: configuration.port, backlog: configuration.backlog,
       logger: service.logger
-    ) { [self] descriptor, address in accept(descriptor, address) }
-    self.listener.withLock { $0 = listener }
+    ) { [self] descriptor, address in accept(descriptor, address, loops) }
+    running.withLock { $0 = Running(listener: listener, loops: loops) }
     return listener.port
   }
 
   /// Runs on the listener's queue; connections go round the loops.
-  private func accept(_ descriptor: Int32, _ address: IPAddress) {
+  private func accept(_ descriptor: Int32, _ address: IPAddress, _ loops: [EventLoop]) {
     guard census.enter(address) else {
       service.counters.refused.add(1, ordering: .relaxed)
       return turnAway(descriptor)
@@ -48,12 +54,9 @@ public final class Server: Sendable {
     let turn = next.add(1, ordering: .relaxed).oldValue
     let loop = loops[turn % loops.count]
     loop.queue.async { [self] in
-      let transport = SocketTransport(descriptor: descriptor, queue: loop.queue) { [self] in
+      loop.add(descriptor, peer: address, service: service) { [self] in
         census.leave(address)
         open.leave()
-      }
-      loop.add { id in
-        Connection(id: id, loop: loop, service: service, transport: transport, peer: address)
       }
     }
   }
@@ -80,10 +83,10 @@ public final class Server: Sendable {
   /// Refuses new connections, ends idle ones, lets requests finish for `grace`, then cuts the
   /// rest off and cancels their handlers. Returns when every connection is closed.
   public func shutdown(grace: Duration) async {
-    guard let listener = listener.withLock({ $0.take() }) else { return }
-    await listener.close()
+    guard let running = running.withLock({ $0.take() }) else { return }
+    await running.listener.close()
+    let loops = running.loops
     for loop in loops { loop.queue.async { loop.drain() } }
-    let loops = loops
     let force = DispatchWorkItem {
       for loop in loops { loop.queue.async { loop.abort() } }
     }

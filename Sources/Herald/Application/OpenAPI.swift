@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Synchronization
 
 /// The OpenAPI 3.1 document, made from the endpoints themselves.
 public enum OpenAPI {
@@ -104,6 +105,19 @@ public enum OpenAPI {
     }
     if endpoint.method == .post { codes += [.idempotencyRunning, .idempotencyReused] }
     return codes
+  }
+
+  /// The document as it is served: made once all endpoints are known, the one that serves it among
+  /// them.
+  final class Published: Sendable {
+    private let text = Mutex<[UInt8]>([])
+
+    var bytes: [UInt8] { text.withLock { $0 } }
+
+    func publish(_ endpoints: [Endpoint], components: JSONObject) {
+      let document = document(endpoints, components: components, version: Application.version)
+      text.withLock { $0 = document.bytes }
+    }
   }
 
   /// RFC 9457 with Herald's extensions.

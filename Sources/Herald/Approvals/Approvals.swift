@@ -115,7 +115,8 @@ public struct Approvals: Sendable {
       let approval = try ApprovalStore.load(id, in: tx)
       guard approval.state == .pending else {
         throw HeraldError(
-          .wrongState, "This approval is \(approval.state.rawValue) already; list the pending ones.")
+          .wrongState, "This approval is \(approval.state.rawValue) already; list the pending ones."
+        )
       }
       try Self.bar(caller, from: approval, in: tx)
       guard hash == approval.hash else {

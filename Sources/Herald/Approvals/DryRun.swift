@@ -17,7 +17,8 @@ struct DryRun {
   let samples: [JSONValue]
 
   init(
-    _ manifest: Manifest, _ document: PlanDocument, now: Date, projectZone: String = "Asia/Shanghai",
+    _ manifest: Manifest, _ document: PlanDocument, now: Date,
+    projectZone: String = "Asia/Shanghai",
     in tx: Transaction
   ) throws {
     let compile = { (condition: Condition) throws -> SQL in
@@ -130,7 +131,8 @@ extension DryRun {
     var seconds = 0.0
     let senders = try SenderStore.active(in: tx)
     for (channel, count) in byChannel {
-      let paces = senders.filter { $0.sender.channel.rawValue == channel }.map(\.sender.pacePerSecond)
+      let paces = senders.filter { $0.sender.channel.rawValue == channel }.map(
+        \.sender.pacePerSecond)
       if paces.contains(where: { $0 == nil }) || paces.isEmpty { continue }
       let rate = paces.compactMap { $0 }.reduce(0, +)
       seconds = max(seconds, Double(count) / rate)
@@ -195,6 +197,7 @@ extension PlanDocument {
 extension JSONValue {
   /// An object of counts, sorted by key.
   static func counts(_ counts: [String: Int]) -> JSONValue {
-    .object(JSONObject(counts.sorted { $0.key < $1.key }.map { (key: $0.key, value: .int($0.value)) }))
+    .object(
+      JSONObject(counts.sorted { $0.key < $1.key }.map { (key: $0.key, value: .int($0.value)) }))
   }
 }

@@ -47,7 +47,8 @@ enum ManifestBuilder {
           at: JSONPointer(tokens: [
             "steps", String(stepIndex), "send", "chain", String(linkIndex), "channel",
           ]),
-          "No sender carries \(link.channel.rawValue); PUT /v1/senders/{key} with this channel first.")
+          "No sender carries \(link.channel.rawValue); PUT /v1/senders/{key} with this channel first."
+        )
       }
     }
     guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }

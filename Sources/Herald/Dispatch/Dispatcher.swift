@@ -35,7 +35,9 @@ public final class Dispatcher: Sendable {
   /// Works until the task is cancelled; then finishes what is under way.
   public func run(wake: Wake) async {
     await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) } }
+      group.addTask {
+        await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+      }
       for _ in 0..<settings.workers {
         group.addTask { await self.loop("dispatch", wake) { try await self.step() } }
       }

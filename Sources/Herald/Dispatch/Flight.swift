@@ -56,7 +56,8 @@ struct Flight: Sendable {
       try plans.get(plan, rows[0].entry.planVersion, in: db).document.limits.perMinute
     }
     // One plan at a time where a plan has a pace of its own.
-    let same = perMinute == nil ? wanted : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
+    let same =
+      perMinute == nil ? wanted : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
     guard sender.sender.pacePerSecond != nil || perMinute != nil else { return wanted }
     return try await db.pool.write { tx in
       var granted = same
@@ -104,7 +105,9 @@ struct Flight: Sendable {
       var results: [Result] = []
       results.reserveCapacity(chunk.count)
       for (index, handover) in chunk.enumerated() {
-        if index >= sender.sender.concurrency, let done = await group.next() { results.append(done) }
+        if index >= sender.sender.concurrency, let done = await group.next() {
+          results.append(done)
+        }
         group.addTask {
           let started = now()
           let outcome = await adapter.send(handover.message)
@@ -158,8 +161,11 @@ struct Flight: Sendable {
       let entry = result.handover.entry
       let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
       guard let step = plan.step(entry.stepID) else { continue }
-      AttemptRule(step: step, now: now, jitter: jitter, resendsSafely: try senders.adapter(for: sender).resendsSafely)
-        .apply(result.outcome, of: result.handover, startedAt: result.startedAt, to: &settlement)
+      AttemptRule(
+        step: step, now: now, jitter: jitter,
+        resendsSafely: try senders.adapter(for: sender).resendsSafely
+      )
+      .apply(result.outcome, of: result.handover, startedAt: result.startedAt, to: &settlement)
       try act(on: result, now: now, in: tx)
     }
     return try settlement.apply(now: now, in: tx)
@@ -172,7 +178,8 @@ struct Flight: Sendable {
       try DeadAddressStore.mark(
         result.handover.message.address, of: result.handover.entry.userID, now: now, in: tx)
     case .senderFault(let reason):
-      guard let paused = try SenderStore.setState(sender.key, .paused, reason: reason, now: now, in: tx)
+      guard
+        let paused = try SenderStore.setState(sender.key, .paused, reason: reason, now: now, in: tx)
       else { return }
       try AuditStore.append(
         AuditEntry(

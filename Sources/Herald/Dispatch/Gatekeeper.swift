@@ -54,7 +54,9 @@ struct Gatekeeper {
       switch decide(entry, step.chain[index], at: index, facts) {
       case .next(let code, let gate, let values):
         passes.append(
-          Pass(link: index, channel: step.chain[index].channel, code: code, gate: gate, values: values))
+          Pass(
+            link: index, channel: step.chain[index].channel, code: code, gate: gate, values: values)
+        )
         index += 1
       case .verdict(let verdict): return (verdict, passes)
       }
@@ -78,7 +80,8 @@ struct Gatekeeper {
     if let limit = step.notAfter {
       let end = entry.stepEnteredAt.addingTimeInterval(Double(limit.seconds))
       if now > end {
-        return .skip(.expired, .expiry, ["not_after": .string(limit.description), "ended": .instant(end)])
+        return .skip(
+          .expired, .expiry, ["not_after": .string(limit.description), "ended": .instant(end)])
       }
     }
     guard facts.user != nil else { return .skip(.erased, .consent, nil) }
@@ -97,11 +100,15 @@ struct Gatekeeper {
     switch reached {
     case .reachable(let address): found = address
     case .noConsent:
-      return .next(.noConsent, .consent, ["channel": .string(link.channel.rawValue), "consent": "unknown"])
+      return .next(
+        .noConsent, .consent, ["channel": .string(link.channel.rawValue), "consent": "unknown"])
     case .denied:
-      return .next(.denied, .consent, ["channel": .string(link.channel.rawValue), "consent": "denied"])
-    case .suppressed: return .next(.suppressed, .consent, ["channel": .string(link.channel.rawValue)])
-    case .noAddress: return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
+      return .next(
+        .denied, .consent, ["channel": .string(link.channel.rawValue), "consent": "denied"])
+    case .suppressed:
+      return .next(.suppressed, .consent, ["channel": .string(link.channel.rawValue)])
+    case .noAddress:
+      return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
     }
     if let held = quiet(user, facts) { return held }
     if let coupon = link.coupon { return .verdict(.issue(link: index, coupon: coupon)) }

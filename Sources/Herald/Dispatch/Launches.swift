@@ -65,7 +65,8 @@ struct Launches: Sendable {
         try PlanStore.save(
           plan, draft: plan.draftVersion, live: number, paused: true, now: now, in: tx)
       } else {
-        try PlanStore.setState(version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
+        try PlanStore.setState(
+          version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
       }
       try AuditStore.append(
         AuditEntry(
@@ -91,7 +92,8 @@ struct Launches: Sendable {
       let stock = try CouponStore.stock(coupon, in: tx)
       if stock < needed {
         return Refusal(
-          reason: "insufficient_stock: \(needed) codes of '\(coupon)' may be needed, \(stock) are left")
+          reason:
+            "insufficient_stock: \(needed) codes of '\(coupon)' may be needed, \(stock) are left")
       }
     }
     return nil
@@ -124,7 +126,9 @@ struct Launches: Sendable {
       let plan = try PlanStore.lock(run.plan, in: tx)
       guard try RunStore.complete(run, now: now, in: tx) else { return false }
       let version = try PlanStore.version(run.plan, run.planVersion, in: tx)
-      if let state = PlanLifecycle.next(version.state, .complete), plan.liveVersion == run.planVersion {
+      if let state = PlanLifecycle.next(version.state, .complete),
+        plan.liveVersion == run.planVersion
+      {
         try PlanStore.setState(version, state, now: now, in: tx)
       }
       try AuditStore.append(

@@ -158,7 +158,9 @@ struct Preparation {
     guard let definition = plan.coupons[coupon] else { return }
     let results = try CouponStore.issue(
       definition,
-      to: wanted.map { CouponStore.Claim(user: $0.entry.userID, delivery: $0.entry.deliveryID, plan: $0.entry.plan) },
+      to: wanted.map {
+        CouponStore.Claim(user: $0.entry.userID, delivery: $0.entry.deliveryID, plan: $0.entry.plan)
+      },
       budgets: try facts.budgets(coupon), now: now, in: tx)
     for (entry, link) in wanted {
       let plan = try facts.of(entry).plan

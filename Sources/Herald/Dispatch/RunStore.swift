@@ -5,7 +5,8 @@ import Postgres
 /// Runs and their frozen audiences.
 enum RunStore {
   /// Versions whose launch is due, oldest first.
-  static func dueLaunches(now: Date, in db: any Queryable) throws -> [(plan: String, version: Int)] {
+  static func dueLaunches(now: Date, in db: any Queryable) throws -> [(plan: String, version: Int)]
+  {
     try db.query(
       """
       SELECT v.plan, v.version FROM plan_versions v JOIN plans p ON p.key = v.plan

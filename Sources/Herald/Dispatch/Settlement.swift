@@ -52,7 +52,9 @@ struct Settlement {
     self.lease = lease
   }
 
-  var isEmpty: Bool { attempts.isEmpty && outcomes.isEmpty && postponements.isEmpty && closed.isEmpty }
+  var isEmpty: Bool {
+    attempts.isEmpty && outcomes.isEmpty && postponements.isEmpty && closed.isEmpty
+  }
 
   mutating func record(_ attempt: Attempt) { attempts.append(attempt) }
 
@@ -98,8 +100,10 @@ struct Settlement {
     guard !touched.isEmpty else { return 0 }
     let held = try QueueStore.held(
       touched.sorted { $0.text < $1.text }, lane: lane, lease: lease, in: tx)
-    try DeliveryStore.insert(attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
-    try DeliveryStore.settle(outcomes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try DeliveryStore.insert(
+      attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try DeliveryStore.settle(
+      outcomes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
     try QueueStore.postpone(
       postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
     let closing = closed.filter(held.contains)

@@ -10,7 +10,9 @@ enum StopStore {
     return Set(try rows.map { try $0.get(0, as: String.self) })
   }
 
-  static func list(in db: any Queryable) throws -> [(scope: String, by: String, reason: String?, at: Date)] {
+  static func list(in db: any Queryable) throws -> [(
+    scope: String, by: String, reason: String?, at: Date
+  )] {
     try db.query("SELECT scope, stopped_by, reason, at FROM stops ORDER BY scope").map {
       (try $0.get("scope"), try $0.get("stopped_by"), try $0.get("reason"), try $0.get("at"))
     }

@@ -87,7 +87,8 @@ enum PlanStore {
 
   static func latestVersion(_ plan: String, in db: any Queryable) throws -> Int {
     try db.one(
-      "SELECT coalesce(max(version), 0) AS n FROM plan_versions WHERE plan = \(plan)")?.get("n") ?? 0
+      "SELECT coalesce(max(version), 0) AS n FROM plan_versions WHERE plan = \(plan)")?.get("n")
+      ?? 0
   }
 
   static func saveDraft(

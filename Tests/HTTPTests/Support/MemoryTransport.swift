@@ -6,7 +6,6 @@ import Logging
 /// A transport without a socket: gives the segments it was made with, keeps what is written.
 final class MemoryTransport: Transport {
   private var segments: ArraySlice<[UInt8]>
-  private var handler: (any TransportHandler)?
   private(set) var written: [UInt8] = []
   private(set) var isClosed = false
   private(set) var hasFinishedWriting = false
@@ -14,15 +13,11 @@ final class MemoryTransport: Transport {
 
   init(segments: [[UInt8]]) { self.segments = segments[...] }
 
-  func start(_ handler: any TransportHandler) { self.handler = handler }
   func setReading(_ enabled: Bool) { reading = enabled }
   func setWriting(_ enabled: Bool) {}
   func finishWriting() { hasFinishedWriting = true }
 
-  func close(abruptly: Bool) {
-    isClosed = true
-    handler = nil
-  }
+  func close(abruptly: Bool) { isClosed = true }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) -> TransportRead {
     guard let segment = segments.popFirst() else { return .end }
@@ -36,11 +31,11 @@ final class MemoryTransport: Transport {
   }
 
   /// Delivers every segment and the end. True when the connection ended by itself.
-  func run() -> Bool {
+  func run(_ connection: Connection) -> Bool {
     var left = segments.count + 2
     while !isClosed, left > 0 {
       left -= 1
-      if reading { handler?.readable() }
+      if reading { connection.readable() }
     }
     return isClosed
   }
@@ -49,9 +44,10 @@ final class MemoryTransport: Transport {
 /// Drives connections in memory over routes whose handlers run inline.
 struct MemoryServer {
   let service: Service
-  let loop = EventLoop(index: 0)
+  let loop: EventLoop
 
   init(_ routes: [Route], _ configuration: ServerConfiguration = ServerConfiguration()) throws {
+    loop = try EventLoop(index: 0)
     service = Service(
       router: try Router(routes), configuration: configuration, logger: Logger(label: "test"))
   }
@@ -63,10 +59,10 @@ struct MemoryServer {
     guard let peer = IPAddress(parsing: "127.0.0.1") else { return ([], false) }
     return loop.queue.sync {
       let transport = MemoryTransport(segments: segments)
-      loop.add { id in
-        Connection(id: id, loop: loop, service: service, transport: transport, peer: peer)
-      }
-      let closed = transport.run()
+      let connection = Connection(
+        id: 1, loop: loop, service: service, transport: transport, peer: peer)
+      loop.add(connection)
+      let closed = transport.run(connection)
       if !closed { loop.abort() }
       return (transport.written, closed)
     }

@@ -209,7 +209,7 @@ struct ReceiptsTests {
       #expect(try await world.text(consent) == "sms denied receipt")
       #expect(try await world.text(history) == "1")
       let user = world.user
-      try await world.db.write { [now] tx in
+      _ = try await world.db.write { [now] tx in
         try tx.execute(
           """
           UPDATE consents SET state = 'granted', source = 'api', at = \(now) WHERE user_id = \(user)

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import HTTP
+import Herald
+import Logging
+
+/// `herald serve`
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve", abstract: "Serve the API and dispatch approved plans.",
+    discussion: """
+      Without HERALD_DATABASE_URL it keeps a private PostgreSQL in its data directory. The first \
+      start prints the admin key once (or writes it to a file when there is no terminal).
+
+      Examples:
+        herald serve
+        herald serve --listen 0.0.0.0:8080 --data-dir /srv/herald
+        HERALD_DATABASE_URL=postgres://herald_app@db/herald HERALD_ROLES=worker herald serve
+      """)
+
+  @Option(help: "host:port (HERALD_LISTEN; 127.0.0.1:8080).") var listen: String?
+  @Option(help: "Where the private database and files are (HERALD_DATA_DIR).") var dataDir: String?
+  @Option(help: "PostgreSQL to use instead of the private one (HERALD_DATABASE_URL).")
+  var databaseUrl: String?
+  @Option(help: "api, worker or both (HERALD_ROLES).") var roles: String?
+  @Option(help: "A file of NAME=value lines (HERALD_CONFIG).") var config: String?
+
+  func run() async throws {
+    let configuration = try Configuration(
+      flags: [
+        "HERALD_LISTEN": listen, "HERALD_DATA_DIR": dataDir, "HERALD_DATABASE_URL": databaseUrl,
+        "HERALD_ROLES": roles, "HERALD_CONFIG": config,
+      ].compactMapValues { $0 })
+    Logs.bootstrap(level: configuration.logLevel, format: configuration.logFormat)
+    let logger = Logger(label: "herald")
+    let signals = SignalWait()
+    let installation = try await Installation.open(configuration, role: .serve, logger: logger)
+    do {
+      try await FirstKey.install(installation)
+      try await serve(installation, until: signals, logger)
+    } catch {
+      await installation.close()
+      throw error
+    }
+    await installation.close()
+    logger.info("stopped")
+  }
+
+  private func serve(
+    _ installation: Installation, until signals: SignalWait, _ logger: Logger
+  ) async throws {
+    let configuration = installation.configuration
+    var server: Server?
+    if configuration.roles.contains(.api) {
+      var http = ServerConfiguration()
+      http.host = configuration.listenHost
+      http.port = configuration.listenPort
+      http.trustedProxies = configuration.trustedProxies
+      http.accessLog = AccessLog.writer(logger)
+      let started = try installation.application.server(http)
+      let port = try started.start()
+      logger.info("serving", metadata: ["address": "\(configuration.listenHost):\(port)"])
+      server = started
+    }
+    let work = Task {
+      if configuration.roles.contains(.worker) { await installation.application.work() }
+    }
+    while await !signals.wait(for: .seconds(3600)) {}
+    logger.info("stopping")
+    work.cancel()
+    async let drained: Void = work.value
+    await server?.shutdown(grace: .seconds(20))
+    await drained
+  }
+}
+
+/// What is logged of each request: the route's pattern, never the path.
+enum AccessLog {
+  static func writer(_ logger: Logger) -> @Sendable (AccessEntry) -> Void {
+    { entry in
+      let quiet =
+        entry.pattern == "/healthz" || entry.pattern == "/readyz" || entry.pattern == "/metrics"
+      let milliseconds =
+        Double(entry.duration.components.attoseconds) / 1e15
+        + Double(entry.duration.components.seconds) * 1000
+      logger.log(
+        level: quiet ? .debug : .info, "request",
+        metadata: [
+          "request_id": "\(entry.requestID)", "method": "\(entry.method?.rawValue ?? "-")",
+          "route": "\(entry.pattern ?? "-")", "status": "\(entry.status)",
+          "ms": "\((milliseconds * 10).rounded() / 10)", "in": "\(entry.bytesIn)",
+          "out": "\(entry.bytesOut)",
+        ])
+    }
+  }
+}
