@@ -1,0 +1,74 @@
+import Foundation
+
+/// Where people and messages stand: of one run, or of several together.
+struct Account: Sendable, Equatable {
+  struct People: Sendable, Equatable {
+    var targeted = 0
+    var heldOut = 0
+    /// Refused at entry, by code.
+    var skipped: [String: Int] = [:]
+    /// On their way, and those not decided on yet.
+    var active = 0
+    var finished = 0
+    var exited: [String: Int] = [:]
+
+    var accounted: Int { heldOut + skipped.total + active + finished + exited.total }
+    /// Who came past the entry.
+    var inside: Int { finished + exited.total + active }
+  }
+
+  struct Step: Sendable, Equatable {
+    var entered = 0
+    var sent = 0
+    var failed = 0
+    /// By code.
+    var skipped: [String: Int] = [:]
+    var pending = 0
+    var unknown = 0
+
+    var accounted: Int { sent + failed + skipped.total + pending + unknown }
+  }
+
+  var people = People()
+  /// By step id.
+  var steps: [String: Step] = [:]
+  /// By channel, then by how they ended.
+  var attempts: [String: [AttemptStatus: Int]] = [:]
+
+  static func + (left: Account, right: Account) -> Account {
+    var sum = left
+    sum.people += right.people
+    sum.steps.merge(right.steps, uniquingKeysWith: +)
+    sum.attempts.merge(right.attempts) { $0.merging($1, uniquingKeysWith: +) }
+    return sum
+  }
+
+  var pending: Int { steps.values.reduce(0) { $0 + $1.pending } }
+  var sent: Int { steps.values.reduce(0) { $0 + $1.sent } }
+  var sentAttempts: Int { attempts.values.reduce(0) { $0 + ($1[.sent] ?? 0) } }
+}
+
+extension Account.People {
+  static func += (left: inout Self, right: Self) {
+    left.targeted += right.targeted
+    left.heldOut += right.heldOut
+    left.skipped.merge(right.skipped, uniquingKeysWith: +)
+    left.active += right.active
+    left.finished += right.finished
+    left.exited.merge(right.exited, uniquingKeysWith: +)
+  }
+}
+
+extension Account.Step {
+  static func + (left: Self, right: Self) -> Self {
+    Self(
+      entered: left.entered + right.entered, sent: left.sent + right.sent,
+      failed: left.failed + right.failed,
+      skipped: left.skipped.merging(right.skipped, uniquingKeysWith: +),
+      pending: left.pending + right.pending, unknown: left.unknown + right.unknown)
+  }
+}
+
+extension [String: Int] {
+  var total: Int { values.reduce(0, +) }
+}

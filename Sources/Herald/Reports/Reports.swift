@@ -1,0 +1,137 @@
+import Foundation
+import JSON
+import Postgres
+
+/// What became of plans, counted from rows at one instant.
+public struct Reports: Sendable {
+  let db: Database
+  let settings: @Sendable () async throws -> ProjectSettings
+
+  /// Counting a run of millions takes longer than other requests may.
+  static let patience = Duration.seconds(60)
+
+  public init(
+    db: Database,
+    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() }
+  ) {
+    self.db = db
+    self.settings = settings
+  }
+
+  /// The books of a plan, all from one snapshot. Three passes over the plan's enrolments,
+  /// deliveries and attempts.
+  public func accounting(
+    _ plan: String, for caller: Caller, now: Date
+  ) async throws -> Accounting {
+    try await snapshot(caller, now) { scope, tx in
+      _ = try PlanStore.load(plan, in: tx)
+      return try Accounting(plan, scope: scope, in: tx)
+    }
+  }
+
+  func snapshot<T: Sendable>(
+    _ caller: Caller, _ now: Date,
+    _ body: @escaping @Sendable (ReportScope, Transaction) throws -> T
+  ) async throws -> T {
+    let zone = try await settings().timeZone
+    return try await db.pool.snapshot(timeout: Self.patience) { tx in
+      try AccountingStore.prepare(tx)
+      let scope = try ReportScope(caller, projectZone: zone, now: now, in: tx)
+      return try body(scope, tx)
+    }
+  }
+}
+
+extension Accounting {
+  /// `tx` must be a snapshot, or the levels would not agree.
+  init(_ plan: String, scope: ReportScope, in tx: Transaction) throws {
+    let runs = try AccountingStore.runs(plan, in: tx)
+    let ids = runs.map(\.id)
+    var accounts: [UUID: Account] = [:]
+    if !ids.isEmpty {
+      try Self.countPeople(runs, scope, into: &accounts, in: tx)
+      try Self.countDeliveries(ids, scope, into: &accounts, in: tx)
+    }
+    let steps = try AccountingStore.steps(plan, versions: Set(runs.map(\.planVersion)), in: tx)
+    var order: [String] = []
+    for (_, ofVersion) in steps.sorted(by: { $0.key > $1.key }) {
+      order += ofVersion.filter(\.send).map(\.id).filter { !order.contains($0) }
+    }
+    self.plan = plan
+    stepOrder = order
+    self.runs = runs.map { run in
+      let ofVersion = steps[run.planVersion] ?? []
+      var account = accounts[run.id] ?? Account()
+      for step in ofVersion where step.send && account.steps[step.id] == nil {
+        account.steps[step.id] = Account.Step()
+      }
+      return Entry(
+        run: run, account: account,
+        firstStep: ofVersion.first.flatMap { $0.send ? $0.id : nil })
+    }
+  }
+
+  private static func countPeople(
+    _ runs: [Run], _ scope: ReportScope, into accounts: inout [UUID: Account], in tx: Transaction
+  ) throws {
+    let ids = runs.map(\.id)
+    let targeted = scope.isEverybody ? nil : try AccountingStore.targeted(ids, scope: scope, in: tx)
+    let undecided = try AccountingStore.undecided(
+      runs.filter { !$0.openLanes.isEmpty }.map(\.id), scope: scope, in: tx)
+    for run in runs {
+      var people = Account.People()
+      people.targeted = targeted.map { $0[run.id] ?? 0 } ?? run.targeted
+      let waiting = undecided[run.id] ?? 0
+      if run.state == .cancelled, waiting > 0 {
+        // Nobody will decide on them any more.
+        people.skipped[SkipCode.cancelled.rawValue] = waiting
+      } else {
+        people.active = waiting
+      }
+      accounts[run.id, default: Account()].people = people
+    }
+    for row in try AccountingStore.people(ids, scope: scope, in: tx) {
+      accounts[row.run]?.people.add(row)
+    }
+  }
+
+  private static func countDeliveries(
+    _ runs: [UUID], _ scope: ReportScope, into accounts: inout [UUID: Account],
+    in tx: Transaction
+  ) throws {
+    for row in try AccountingStore.deliveries(runs, scope: scope, in: tx) {
+      accounts[row.run]?.steps[row.step, default: Account.Step()].add(row)
+    }
+    for row in try AccountingStore.attempts(runs, scope: scope, in: tx) {
+      guard let status = row.status else { continue }
+      accounts[row.run]?.attempts[row.channel, default: [:]][status, default: 0] += row.count
+    }
+  }
+}
+
+extension Account.People {
+  fileprivate mutating func add(_ row: AccountingStore.People) {
+    switch row.state {
+    case "held_out": heldOut += row.count
+    case "skipped": skipped[row.reason ?? "unknown", default: 0] += row.count
+    case "active": active += row.count
+    case "finished": finished += row.count
+    case "exited": exited[row.reason ?? "unknown", default: 0] += row.count
+    default: break
+    }
+  }
+}
+
+extension Account.Step {
+  fileprivate mutating func add(_ row: AccountingStore.Deliveries) {
+    entered += row.count
+    switch row.status {
+    case .sent: sent += row.count
+    case .failed: failed += row.count
+    case .skipped: skipped[row.code ?? "unknown", default: 0] += row.count
+    case .pending: pending += row.count
+    case .unknown: unknown += row.count
+    case nil: break
+    }
+  }
+}
