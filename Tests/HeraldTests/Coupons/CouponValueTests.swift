@@ -91,7 +91,7 @@ struct CouponValueTests {
       ),
       (#"{"per_user": 0}"#, "/per_user"),
       (#"{"codes": {}}"#, "/codes/generate"),
-      (##"{"codes": {"generate": {"count": 5, "pattern": "########", "length": 8}}}"##,
+      (#"{"codes": {"generate": {"count": 5, "pattern": "W########", "length": 8}}}"#,
         "/codes/generate/length"),
       (#"{"sender": "voucherify"}"#, "/sender"),
     ])
