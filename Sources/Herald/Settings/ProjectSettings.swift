@@ -9,6 +9,32 @@ public struct ProjectSettings: Sendable, Equatable {
   public var region = "CN"
   /// Channels on which marketing is allowed to people whose consent is unknown.
   public var unknownConsent = UnknownConsent.standard
+  /// Of marketing plans that name none of their own.
+  public var quietHours: QuietHours?
 
   public init() {}
+}
+
+/// The settings in force, and which change of them that is; 0 before the first.
+public struct StoredSettings: Sendable, Equatable {
+  public let settings: ProjectSettings
+  public let version: Int
+  public let updatedAt: Date?
+}
+
+/// A change of the settings that somebody else must confirm.
+public struct SettingsProposal: Sendable {
+  public enum State: String, Sendable, CaseIterable {
+    case pending, confirmed, superseded
+  }
+
+  public let id: UUID
+  public let settings: ProjectSettings
+  /// The version it would replace; confirmed on that one only.
+  public let baseVersion: Int
+  public let state: State
+  public let proposedBy: String
+  public let proposedAt: Date
+  public let decidedBy: String?
+  public let decidedAt: Date?
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import Glibc
 
 /// `herald cluster`: the private PostgreSQL by itself, for psql and pg_dump.

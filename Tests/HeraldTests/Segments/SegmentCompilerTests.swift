@@ -1,6 +1,7 @@
 import Conditions
 import Foundation
 import JSON
+import Postgres
 import Testing
 
 @testable import Herald
@@ -21,8 +22,8 @@ struct SegmentCompilerTests {
     (["all": []], "TRUE"),
     (
       ["attribute": "age", "between": [40, 60]],
-      "(jsonb_typeof(u.attributes -> $1) = 'number' AND (u.attributes -> $2) >= $3) IS TRUE "
-        + "AND (jsonb_typeof(u.attributes -> $4) = 'number' AND (u.attributes -> $5) <= $6) IS TRUE"
+      "((jsonb_typeof(u.attributes -> $1) = 'number' AND (u.attributes -> $2) >= $3) IS TRUE "
+        + "AND (jsonb_typeof(u.attributes -> $4) = 'number' AND (u.attributes -> $5) <= $6) IS TRUE)"
     ),
     (["attribute": "city", "ne": "x"], "((u.attributes -> $1) = $2) IS NOT TRUE"),
     (

@@ -70,7 +70,7 @@ enum SegmentFixture {
   }
 
   static func tag(_ key: String, type: String = "flag", rule: JSONValue? = nil) async throws {
-    try await db.write { tx in
+    _ = try await db.write { tx in
       try tx.execute(
         """
         INSERT INTO tags (key, name, category, type, rule, created_at, updated_at)

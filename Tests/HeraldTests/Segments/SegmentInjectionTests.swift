@@ -11,7 +11,8 @@ import Testing
 @Suite("Conditions and SQL injection", .segmentDatabase)
 struct SegmentInjectionTests {
   static let payloads = [
-    "'", "''", "\"", "\\", "\\'", ";", "--", "/*", "*/", "$1", "$$", "$a$", "%", "_", "%s", "?", ":x",
+    "'", "''", "\"", "\\", "\\'", ";", "--", "/*", "*/", "$1", "$$", "$a$", "%", "_", "%s", "?",
+    ":x",
     "' OR '1'='1", "' OR 1=1 --", "\" OR \"\"=\"", "'; DROP TABLE sentinel; --",
     "\\'; DROP TABLE sentinel; --", "$$; DROP TABLE sentinel; $$", "1; DELETE FROM sentinel",
     "'); DELETE FROM sentinel; --", "')); DELETE FROM sentinel; --", "' UNION SELECT 1 --",
@@ -38,7 +39,7 @@ struct SegmentInjectionTests {
         SequenceCondition(steps: [
           .init(name: text, filters: filters), .init(name: text, filters: filters, same: text),
         ])),
-      .consent(ConsentCondition(channel: text)), .reachable(channel: text),
+      .consent(ConsentCondition(channel: text)),
       .segment(key: text), .segment(key: "rule " + text),
       .received(ReceivedCondition(plan: text, within: .calendar(days: 2, zone: .user))),
       .bucket(BucketCondition(range: 0...9999, salt: text)), .tag(TagCondition(key: text)),
@@ -63,7 +64,7 @@ struct SegmentInjectionTests {
   func payloads() async throws {
     let people = try await SegmentFixture.people([["a": "b"], ["a": 1]])
     let db = SegmentFixture.db
-    try await db.write { tx in
+    _ = try await db.write { tx in
       try tx.execute(script: "CREATE TABLE sentinel (n int); INSERT INTO sentinel VALUES (7)")
       try tx.execute("UPDATE users SET time_zone = 'No/Where'")
     }
@@ -78,7 +79,9 @@ struct SegmentInjectionTests {
         }
       }
     }
-    let sentinel = try await db.read { try $0.one("SELECT sum(n) FROM sentinel")?.get(0, as: Int.self) }
+    let sentinel = try await db.read {
+      try $0.one("SELECT sum(n) FROM sentinel")?.get(0, as: Int.self)
+    }
     #expect(sentinel == 7)
   }
 }

@@ -11,7 +11,8 @@ import Testing
 @Suite("Moments in SQL and Swift", .segmentDatabase)
 struct SegmentMomentTests {
   static let texts = [
-    "2026-02-28", "2026-02-29", "2024-02-29", "1900-02-29", "2000-02-29", "0000-02-29", "2026-04-31",
+    "2026-02-28", "2026-02-29", "2024-02-29", "1900-02-29", "2000-02-29", "0000-02-29",
+    "2026-04-31",
     "2026-13-01", "2026-00-01", "2026-01-00", "26-01-01", "2026-1-01", " 2026-01-01", "2026-01-01 ",
     "２０２６-01-01", "2026-01-01T00:00:00Z", "2026-01-01t00:00:00z", "2026-01-01 00:00:00Z",
     "2026-01-01T00:00:00", "2026-01-01T24:00:00Z", "2026-01-01T23:60:00Z", "2026-01-01T23:59:60Z",
@@ -33,7 +34,9 @@ struct SegmentMomentTests {
     switch (inSQL, inSwift) {
     case (nil, nil): break
     case (let a?, let b?): #expect(abs(a.timeIntervalSince(b)) < 1e-5)
-    default: Issue.record("'\(text)' is \(String(describing: inSQL)) in SQL, \(String(describing: inSwift)) in Swift")
+    default:
+      Issue.record(
+        "'\(text)' is \(String(describing: inSQL)) in SQL, \(String(describing: inSwift)) in Swift")
     }
   }
 }

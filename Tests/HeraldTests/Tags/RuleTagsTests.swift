@@ -27,7 +27,7 @@ struct RuleTagsTests {
       ["age": 20], ["age": 10], ["age": 30], ["age": 5],
     ])
     try await SegmentFixture.tag("grown", rule: ["attribute": "age", "gte": 18])
-    try await SegmentFixture.db.write { tx in
+    _ = try await SegmentFixture.db.write { tx in
       try tx.execute(
         """
         INSERT INTO user_tags (user_id, tag, source, created_at, updated_at)
@@ -38,14 +38,14 @@ struct RuleTagsTests {
     }
     let outcomes = try await RuleTags.refresh(SegmentFixture.db, now: now)
     #expect(outcomes.map(\.tag) == ["grown"])
-    #expect(outcomes.map(\.set) == [1])
-    #expect(outcomes.map(\.removed) == [1])
+    #expect(outcomes.map(\.set) as [Int] == [1])
+    #expect(outcomes.map(\.removed) as [Int] == [1])
     #expect(
       try await holders("grown") == [
         people[0]: "manual", people[1]: "manual", people[2]: "rule",
       ])
     let again = try await RuleTags.refresh(SegmentFixture.db, now: now)
-    #expect(again.map { $0.set + $0.removed } == [0])
+    #expect(again.map { $0.set + $0.removed } as [Int] == [0])
   }
 
   @Test("Rules that name other rule tags are evaluated after them")
