@@ -52,8 +52,8 @@ INSERT INTO time_zones (name)
   SELECT DISTINCT name FROM pg_timezone_names
   WHERE (name LIKE '%/%' OR name = 'UTC') AND name NOT LIKE 'posix/%' AND name NOT LIKE 'right/%';
 
--- The day that exactly `2026-02-28` says; NULL for anything else and for days that do not exist.
--- The year 0000 is 1 BC.
+-- The day that exactly `2026-02-28` says; NULL for anything else and for days that do not exist,
+-- the year 0000 among them.
 CREATE FUNCTION herald_day(value text) RETURNS date
   LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
@@ -67,7 +67,7 @@ BEGIN
   year := substr(value, 1, 4)::integer;
   month := substr(value, 6, 2)::integer;
   day := substr(value, 9, 2)::integer;
-  IF month NOT BETWEEN 1 AND 12 OR day < 1 OR day > (CASE
+  IF year = 0 OR month NOT BETWEEN 1 AND 12 OR day < 1 OR day > (CASE
       WHEN month IN (4, 6, 9, 11) THEN 30
       WHEN month <> 2 THEN 31
       WHEN year % 4 = 0 AND (year % 100 <> 0 OR year % 400 = 0) THEN 29
@@ -76,7 +76,7 @@ BEGIN
   THEN
     RETURN NULL;
   END IF;
-  RETURN make_date(CASE WHEN year = 0 THEN -1 ELSE year END, month, day);
+  RETURN make_date(year, month, day);
 END $$;
 
 -- The moment a text says: an instant of RFC 3339, or a day, which stands for its midnight in the
@@ -97,7 +97,7 @@ BEGIN
   part := regexp_match(value, '^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})'
     '(?:[.]([0-9]+))?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))$');
   day := herald_day(part[1]);
-  IF day IS NULL OR day < '0001-01-01' OR part[2] > '23' OR part[3] > '59' OR part[4] > '60'
+  IF day IS NULL OR part[2] > '23' OR part[3] > '59' OR part[4] > '60'
     OR part[7] > '23' OR part[8] > '59'
   THEN
     RETURN NULL;

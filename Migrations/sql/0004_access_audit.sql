@@ -111,6 +111,17 @@ CREATE TABLE job_chunks (
   CONSTRAINT job_chunks_job_fkey FOREIGN KEY (job) REFERENCES jobs (id) ON DELETE CASCADE
 );
 
+-- Compressing what is read once, and often compressed already, is not worth its time.
+ALTER TABLE job_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- The users of a list on its way in; they become members of the segment all at once.
+CREATE TABLE job_members (
+  job uuid NOT NULL,
+  user_id uuid NOT NULL,
+  PRIMARY KEY (job, user_id),
+  CONSTRAINT job_members_job_fkey FOREIGN KEY (job) REFERENCES jobs (id) ON DELETE CASCADE
+);
+
 CREATE TABLE job_errors (
   job uuid NOT NULL,
   line bigint NOT NULL,

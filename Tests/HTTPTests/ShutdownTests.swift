@@ -44,7 +44,7 @@ struct ShutdownTests {
     #expect(await blocking { idle.isClosed() && !idle.timedOut })
     #expect(throws: RawClient.ConnectFailed.self) { try RawClient(port: port) }
     gate.open()
-    let answer = try await blocking { Result { try busy.readAnswer() } }.get()
+    let answer = try await blocking { try busy.readAnswer() }
     #expect(answer.body == "finished")
     #expect(answer.headers["connection"] == "close")
     #expect(await blocking { busy.isClosed() })

@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import HTTP
 import Herald
 import JSON
 import Testing

@@ -78,7 +78,14 @@ final class EventLoop: @unchecked Sendable {
   private func tick() {
     let now = MonotonicClock.now
     let tick = now / TimerWheel.tickNanoseconds
-    for id in wheel.advance(to: tick) { connections[id]?.checkDeadline(now, tick: tick) }
+    check(wheel.advance(to: tick)[...], now, tick: tick)
+  }
+
+  /// Asks a bounded number at a time: when thousands expire together, others have their turn.
+  private func check(_ due: ArraySlice<Int>, _ now: UInt64, tick: UInt64) {
+    for id in due.prefix(128) { connections[id]?.checkDeadline(now, tick: tick) }
+    let rest = due.dropFirst(128)
+    if !rest.isEmpty { queue.async { self.check(rest, now, tick: tick) } }
   }
 
   /// Ends idle connections and lets the others finish their request.

@@ -46,8 +46,9 @@ public struct ServerConfiguration: Sendable {
   }
 
   public struct Timeouts: Sendable {
-    /// From the first byte of a header (or from accepting) to its last.
-    public var header: Duration = .seconds(15)
+    /// From the first byte of a header (or from accepting) to its last; acted upon up to half a
+    /// second later, as are the others.
+    public var header: Duration = .milliseconds(14_500)
     /// A body must arrive within this plus its bytes at `minimumRate`.
     public var body: Duration = .seconds(30)
     /// As long may pass between two requests on a connection.

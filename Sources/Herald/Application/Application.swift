@@ -47,6 +47,8 @@ public final class Application: Sendable {
     let nouns =
       KeyRoutes.endpoints(keys) + AuditRoutes.endpoints(audits)
       + UserRoutes.endpoints(Users(db: db)) + TagRoutes.endpoints(Tags(db: db))
+      + UserTagRoutes.endpoints(Tags(db: db)) + CouponRoutes.endpoints(Coupons(db: db))
+      + ReportRoutes.endpoints(Reports(db: db))
       + EventRoutes.endpoints(events) + SegmentRoutes.endpoints(segments)
       + TemplateRoutes.endpoints(Templates(db: db)) + SenderRoutes.endpoints(senders)
       + ReceiptRoutes.endpoints(Receipts(db: db, senders: senders))
@@ -87,7 +89,8 @@ public final class Application: Sendable {
     for components in [
       UserRoutes.components, EventRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, SenderRoutes.components, ReceiptRoutes.components,
-      PlanRoutes.components, ApprovalRoutes.components,
+      PlanRoutes.components, ApprovalRoutes.components, CouponRoutes.components,
+      ReportRoutes.components, UserTagRoutes.components,
     ] {
       for (name, schema) in components { all[name] = schema }
     }

@@ -7,16 +7,18 @@ extension JSONB {
 }
 
 extension Row {
-  /// A `jsonb` column. Its text comes from PostgreSQL, which may nest deeper than input may.
+  /// What PostgreSQL wrote: it may nest deeper than input may, and prints 1e300 with all its zeros.
+  private static let limits = JSONLimits(
+    depth: 200, members: 1_000_000, digits: 1000, exponent: 1000)
+
+  /// A `jsonb` column.
   public func json(_ column: String) throws -> JSONValue {
-    try JSONScanner.parse(
-      get(column, as: JSONB.self).bytes, limits: JSONLimits(depth: 200, members: 1_000_000))
+    try JSONScanner.parse(get(column, as: JSONB.self).bytes, limits: Self.limits)
   }
 
   public func optionalJSON(_ column: String) throws -> JSONValue? {
     guard let stored = try get(column, as: JSONB?.self) else { return nil }
-    return try JSONScanner.parse(
-      stored.bytes, limits: JSONLimits(depth: 200, members: 1_000_000))
+    return try JSONScanner.parse(stored.bytes, limits: Self.limits)
   }
 }
 

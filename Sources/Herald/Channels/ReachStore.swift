@@ -31,7 +31,7 @@ enum ReachStore {
         ORDER BY d.user_id, d.created_at, d.token)
       UPDATE devices d SET state = 'dead', updated_at = \(now) FROM gone
       WHERE d.user_id = gone.user_id AND d.provider = gone.provider AND d.token = gone.token
-        AND d.state = 'active' AND d.updated_at <= greatest(gone.at, d.created_at)
+        AND d.state = 'active' AND d.updated_at <= gone.at
       """)
   }
 

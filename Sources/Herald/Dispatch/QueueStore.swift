@@ -10,9 +10,9 @@ enum QueueStore {
     // 64 probes of queue_due_idx.
     try db.query(
       """
-      SELECT lane FROM generate_series(0, 63) AS lane
+      SELECT n AS lane FROM generate_series(0, 63) AS lanes (n)
       WHERE EXISTS (
-        SELECT FROM queue q WHERE q.lane = lane::smallint AND q.due_at <= \(now)
+        SELECT FROM queue q WHERE q.lane = n::smallint AND q.due_at <= \(now)
           AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp()))
       """
     ).map { try $0.get("lane") }

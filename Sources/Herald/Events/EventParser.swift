@@ -42,12 +42,14 @@ struct EventParser {
     return parser
   }
 
-  /// One event by itself, as a line of an import; nil with its rejection when it has a fault.
-  static func parse(line: [UInt8], index: Int, now: Date) throws(JSONFault) -> EventParser {
+  /// One event by itself, as a line of an import. Throws for what is no JSON.
+  static func parse(
+    line: [UInt8], now: Date
+  ) throws(JSONFault) -> Result<NewEvent, JSONFault> {
     var parser = EventParser(line, now: now)
-    try parser.readEvent(index)
+    let event = try parser.readEvent(0)
     try parser.cursor.end()
-    return parser
+    return event
   }
 
   private mutating func readBody() throws(JSONFault) {
@@ -77,26 +79,27 @@ struct EventParser {
       guard index < Self.limit else {
         throw JSONFault(.tooLong, "At most \(Self.limit) events can be sent at once.")
       }
-      do throws(JSONFault) { try readEvent(index) } catch {
+      do throws(JSONFault) {
+        switch try readEvent(index) {
+        case .success(let event): events.append(event)
+        case .failure(let fault): reject(index, fault)
+        }
+      } catch {
         throw error.inside(JSONPointer(tokens: [String(index)]))
       }
       index += 1
     }
   }
 
-  private mutating func readEvent(_ index: Int) throws(JSONFault) {
+  private mutating func readEvent(_ index: Int) throws(JSONFault) -> Result<NewEvent, JSONFault> {
     guard try cursor.peek() == .object else {
       _ = try cursor.skipValue()
-      reject(index, JSONFault(.typeMismatch, "An event is an object."))
-      return
+      return .failure(JSONFault(.typeMismatch, "An event is an object."))
     }
     var draft = EventDraft()
     try cursor.openObject()
     while let key = try cursor.nextKey() { try draft.read(key, &cursor) }
-    switch draft.finished(index, cursor.bytes, now: now) {
-    case .success(let event): events.append(event)
-    case .failure(let fault): reject(index, fault)
-    }
+    return draft.finished(index, cursor.bytes, now: now)
   }
 
   private mutating func reject(_ index: Int, _ fault: JSONFault) {
@@ -188,12 +191,8 @@ private struct EventDraft {
     }
     guard let name else { return missing("name") }
     guard let user else { return missing("user") }
-    if let timestamp, timestamp.timeIntervalSince1970 < 0 || timestamp > now.addingTimeInterval(86_400)
-    {
-      return .failure(
-        JSONFault(
-          .outOfRange, at: JSONPointer(tokens: ["timestamp"]),
-          "The time of an event lies between 1970 and a day from now."))
+    if let timestamp, !NewEvent.accepts(timestamp, now: now) {
+      return .failure(NewEvent.timestampFault)
     }
     return .success(
       NewEvent(

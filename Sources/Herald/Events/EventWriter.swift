@@ -143,8 +143,12 @@ extension EventWriter {
         "events refused by PostgreSQL, storing them one by one",
         metadata: ["error": "\(error.message)"])
       return try await db.pool.write { [intake] tx in
-        try Self.store(works, in: tx) {
-          try intake.storeBisecting($0, isLive: true, now: $1, in: tx)
+        try Self.store(works, in: tx) { events, now in
+          try tx.bisecting(
+            events, { try intake.store($0, isLive: true, now: now, in: tx) },
+            refused: {
+              .rejected(code: "unstorable", field: "", detail: "It was refused: \($1.message)")
+            })
         }
       }
     }
@@ -170,39 +174,5 @@ extension EventWriter {
       defer { outcomes = outcomes.dropFirst(work.events.count) }
       return .success(Array(outcomes.prefix(work.events.count)))
     }
-  }
-}
-
-extension EventIntake {
-  /// The same with every event that PostgreSQL refuses rejected by itself.
-  func storeBisecting(
-    _ events: [IncomingEvent], isLive: Bool, now: Date, in tx: Transaction
-  ) throws -> [EventOutcome] {
-    guard !events.isEmpty else { return [] }
-    do {
-      return try tx.savepoint { try store(events, isLive: isLive, now: now, in: tx) }
-    } catch let error as PostgresError where error.isDataFault {
-      guard events.count > 1 else {
-        return [
-          .rejected(
-            code: "unstorable", field: "", detail: "The database refused this event: \(error.message)")
-        ]
-      }
-      let middle = events.count / 2
-      let halves = [events[..<middle], events[middle...]]
-      return try halves.flatMap {
-        try storeBisecting(Array($0), isLive: isLive, now: now, in: tx)
-      }
-    }
-  }
-}
-
-extension PostgresError {
-  /// The statement was refused for a value in it: classes 22 (data exception), 23 (integrity) and 54
-  /// (limits). The same without that value may go through.
-  var isDataFault: Bool {
-    guard kind == .server || kind == .encoding else { return false }
-    guard let sqlState else { return kind == .encoding }
-    return ["22", "23", "54"].contains { sqlState.hasPrefix($0) }
   }
 }

@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import JSON
 import Postgres
 
 /// An event as somebody sent it, checked in form.
@@ -32,6 +33,17 @@ public struct NewEvent: Sendable {
     self.timestamp = timestamp
     self.properties = properties
   }
+}
+
+extension NewEvent {
+  /// Clocks may be wrong, but not by everything.
+  static func accepts(_ timestamp: Date, now: Date) -> Bool {
+    timestamp.timeIntervalSince1970 >= 0 && timestamp <= now.addingTimeInterval(86_400)
+  }
+
+  static let timestampFault = JSONFault(
+    .outOfRange, at: JSONPointer(tokens: ["timestamp"]),
+    "The time of an event lies between 1970 and a day from now.")
 }
 
 /// What became of one event.

@@ -66,8 +66,8 @@ private struct Compilation {
     case .any(let parts): return try joined(parts, separator: " OR ", none: "FALSE")
     case .not(let part): return "(NOT \(try node(part)))"
     case .attribute(let test):
-      return Self.every(
-        test.comparisons.map { self.test($0, "u.attributes -> \(test.key)", person: "u") })
+      let tests = test.comparisons.map { self.test($0, "u.attributes -> \(test.key)", person: "u") }
+      return tests.count == 1 ? tests[0] : "(\(Self.every(tests)))"
     case .tag(let test): return tag(test)
     case .event(let test): return event(test)
     case .sequence(let test): return sequence(test)
@@ -119,7 +119,7 @@ extension Compilation {
     case .lt(let operand): return ordered(value, "<", operand)
     case .lte(let operand): return ordered(value, "<=", operand)
     case .between(let low, let high):
-      return "\(ordered(value, ">=", low)) AND \(ordered(value, "<=", high))"
+      return "(\(ordered(value, ">=", low)) AND \(ordered(value, "<=", high)))"
     case .exists(true): return "(jsonb_typeof(\(value)) <> 'null') IS TRUE"
     case .exists(false): return "(jsonb_typeof(\(value)) <> 'null') IS NOT TRUE"
     case .contains(let operand): return contains(value, operand)
@@ -195,7 +195,6 @@ extension Compilation {
     }
   }
 
-  /// Days are counted, because SQL's dates know no year 0.
   private static func date(_ day: CivilDay) -> SQL {
     "('1970-01-01'::date + \(Int32(clamping: day.daysSince1970)))"
   }
@@ -281,13 +280,14 @@ extension Compilation {
   }
 
   /// May be reached for marketing on the channel; `ReachRule` in SQL.
-  private func reachable(_ channel: String) -> SQL {
+  private func reachable(_ name: String) -> SQL {
+    guard let channel = Channel(rawValue: name) else { return "FALSE" }
     let answers: SQL = """
-      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(channel) \
+      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(name) \
       AND c.subscription_group = ''
       """
     let isAllowed: SQL =
-      Channel(rawValue: channel).map(unknown.allowed.contains) ?? false
+      unknown.allowed.contains(channel)
       ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
       : "EXISTS (\(answers) AND c.state = 'granted')"
     guard let address = Self.address(channel) else { return isAllowed }
@@ -295,7 +295,7 @@ extension Compilation {
   }
 
   /// Has an address for the channel that is not suppressed; nil for channels that need none.
-  private static func address(_ channel: String) -> SQL? {
+  private static func address(_ channel: Channel) -> SQL? {
     func unsuppressed(_ kind: SQL, _ value: SQL) -> SQL {
       """
       NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = \(kind) \
@@ -304,15 +304,15 @@ extension Compilation {
     }
     let kind: String
     switch channel {
-    case "push":
+    case .push:
       return """
         EXISTS (SELECT FROM devices AS d WHERE d.user_id = u.id AND d.state = 'active' \
         AND \(unsuppressed("'token'", "d.provider || ':' || d.token")))
         """
-    case "sms": kind = "phone"
-    case "email": kind = "email"
-    case "wechat": kind = "wechat_openid"
-    default: return nil
+    case .sms: kind = "phone"
+    case .email: kind = "email"
+    case .wechat, .serviceMessage: kind = "wechat_openid"
+    case .coupon, .inApp, .webhook: return nil
     }
     return """
       EXISTS (SELECT FROM identities AS i WHERE i.user_id = u.id AND i.kind = \(kind) \

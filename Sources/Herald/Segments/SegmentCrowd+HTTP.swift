@@ -25,9 +25,6 @@ extension SegmentInsight {
 }
 
 extension SegmentCrowdStore.Dimension {
-  /// Attributes that say who somebody is.
-  private static let personal: Set<String> = ["name", "phone", "email", "birthday", "address"]
-
   /// `tag:tier` or `attribute:city`; 400 otherwise, 403 for personal attributes where they are masked.
   init(query text: String, for caller: Caller) throws {
     let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
@@ -38,7 +35,7 @@ extension SegmentCrowdStore.Dimension {
     switch parts[0] {
     case "tag": self = .tag(parts[1])
     case "attribute":
-      guard !caller.seesMasked || !Self.personal.contains(parts[1]) else {
+      guard !caller.seesMasked || !UserMask.isPersonal(parts[1]) else {
         throw HeraldError(
           .forbidden, "A key of role '\(caller.role.rawValue)' may not see this attribute's values."
         )
@@ -55,7 +52,7 @@ extension User {
   /// A member of a segment, in short; `GET /v1/users/{id}` has the rest.
   func memberJSON(for caller: Caller) -> JSONValue {
     let externalID = identities.first { $0.kind.key == "external_id" }?.value
-    let shown = caller.seesMasked ? externalID.map { $0.prefix(1) + "***" } : externalID
+    let shown = caller.seesMasked ? externalID.map(UserMask.masked) : externalID
     return [
       "id": .id(id), "external_id": .optional(shown), "created_at": .instant(createdAt),
     ]

@@ -98,8 +98,12 @@ public struct Users: Sendable {
     _ items: [UserChanges.Item], by caller: Caller, now: Date, in tx: Transaction
   ) throws -> [ItemResult] {
     guard caller.userScope != nil else {
-      return try UserChanges.apply(items, source: "api", by: caller, now: now, in: tx)
-        .map(ItemResult.init)
+      return try tx.bisecting(
+        items,
+        {
+          try UserChanges.apply($0, source: "api", by: caller, now: now, in: tx)
+            .map(ItemResult.init)
+        }, refused: { .refused(HeraldError(.invalid, "It was refused: \($1.message)")) })
     }
     return try items.map { item in
       do {

@@ -19,20 +19,12 @@ struct ClusterCommand: AsyncParsableCommand {
   var asServe = false
 
   func run() async throws {
-    let (signals, continuation) = AsyncStream.makeStream(of: Int32.self)
-    let sources = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { continuation.yield(number) }
-      source.activate()
-      return source
-    }
+    let ending = SignalWait()
     let cluster = try await EmbeddedCluster.open(
       dataDirectory: dataDir ?? ClusterDirectory.standardPath(), role: asServe ? .serve : .command)
     print("owner \(cluster.ownerURL)\napp   \(cluster.appURL)")
     fflush(nil)
-    for await _ in signals { break }
+    while await ending.wait(for: .seconds(3600)) == false {}
     await cluster.close()
-    sources.forEach { $0.cancel() }
   }
 }

@@ -65,13 +65,18 @@ struct GatewayCommand: AsyncParsableCommand {
     let gateway = try Gateway(
       gatewayConfiguration(), logger: Logger(label: "gateway"))
     let port = try gateway.start()
-    print("Listening on \(try address().host):\(port).")
+    Self.say("Listening on \(try address().host):\(port).")
     let ending = SignalWait()
     while await ending.wait(for: .seconds(10)) == false {
-      if !quiet { print(Self.line(gateway.counts)) }
+      if !quiet { Self.say(Self.line(gateway.counts)) }
     }
     await gateway.shutdown()
-    print(Self.line(gateway.counts))
+    Self.say(Self.line(gateway.counts))
+  }
+
+  /// At once, also when nobody but a file listens.
+  private static func say(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
   }
 
   private static func line(_ counts: [Int: Int]) -> String {

@@ -1,4 +1,3 @@
-import Dispatch
 import HTTP
 import Logging
 
@@ -15,16 +14,14 @@ func withServer<T: Sendable>(
   let server = try Server(
     routes: routes, configuration: configuration, logger: Logger(label: "test"))
   let port = try server.start()
-  let result = await blocking { Result { try body(port, server) } }
+  let result: Result<T, any Error>
+  do {
+    result = .success(try await blocking { try body(port, server) })
+  } catch {
+    result = .failure(error)
+  }
   await server.shutdown(grace: .milliseconds(200))
   return try result.get()
-}
-
-/// Runs blocking work on a thread of its own; the global queue's threads are those that run tasks.
-func blocking<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
-  await withCheckedContinuation { continuation in
-    DispatchQueue(label: "test.client").async { continuation.resume(returning: work()) }
-  }
 }
 
 /// Routes that say what they got.

@@ -92,7 +92,9 @@ struct ConditionGenerator {
     random.chance(60) ? number() : .string(random.pick(CrowdGenerator.texts))
   }
 
-  private mutating func number() -> JSONValue { CrowdGenerator.number(random.pick(CrowdGenerator.numbers)) }
+  private mutating func number() -> JSONValue {
+    CrowdGenerator.number(random.pick(CrowdGenerator.numbers))
+  }
 
   private mutating func between() -> Comparison {
     if random.chance(50) {
@@ -111,7 +113,9 @@ struct ConditionGenerator {
     case 2:
       random.pick([.monthDay(month: 2, day: 29), .monthDay(month: 3, day: 1)])
     default:
-      .day(random.pick(["2026-03-01", "2024-02-29", "2026-02-28", "1999-12-31"].compactMap(CivilDay.init)))
+      .day(
+        random.pick(
+          ["2026-03-01", "2024-02-29", "2026-02-28", "1999-12-31"].compactMap(CivilDay.init)))
     }
   }
 
@@ -130,7 +134,8 @@ struct ConditionGenerator {
     if random.chance(60) { return .rolling(random.pick(CrowdGenerator.spans)) }
     return .calendar(
       days: random.pick([1, 2, 7, 30, 365]),
-      zone: random.chance(60) ? .user : .named(random.pick(["UTC", "Asia/Tokyo", "America/New_York"])))
+      zone: random.chance(60)
+        ? .user : .named(random.pick(["UTC", "Asia/Tokyo", "America/New_York"])))
   }
 
   private mutating func event() -> EventCondition {
@@ -156,7 +161,8 @@ struct ConditionGenerator {
     case .lt: return .lt(bound)
     case .lte: return .lte(bound)
     case .between:
-      let ends = [bound, CrowdGenerator.number(random.pick(numbers))].compactMap(\.numberValue).sorted()
+      let ends = [bound, CrowdGenerator.number(random.pick(numbers))].compactMap(\.numberValue)
+        .sorted()
       return .between(.number(ends[0]), .number(ends[1]))
     default: return .gte(bound)
     }

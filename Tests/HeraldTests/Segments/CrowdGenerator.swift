@@ -16,14 +16,20 @@ struct CrowdGenerator {
     "0", "1", "1.0", "-1", "2", "18", "0.1", "0.30", "100", "1e300", "-1e300", "1e-300",
     "12345678901234567890", "12345678901234567891", "9007199254740993",
   ]
-  static let days = ["2026-03-01", "2026-02-28", "2024-02-29", "1984-02-29", "2025-03-01", "2026-03-02"]
+  static let days = [
+    "2026-03-01", "2026-02-28", "2024-02-29", "1984-02-29", "2025-03-01", "2026-03-02",
+  ]
   static let instants = [
     "2026-03-01T04:30:00Z", "2026-02-28T16:00:00Z", "2026-03-01T00:00:00+08:00",
     "2024-02-29T23:59:59.5-05:00", "2026-03-08T07:00:00.250Z", "2016-12-31T23:59:60Z",
   ]
   static let texts =
-    ["", "a", "A", "é", "e\u{301}", "杭州", "%", "_", "\\", "1", "true", "gold", "silver", "o'clock", "\"", "🦆"]
-    + ["02-29", "02-30", "2026-02-29", "2026-02-30T00:00:00Z", "0000-01-01", "now"] + days + instants
+    [
+      "", "a", "A", "é", "e\u{301}", "杭州", "%", "_", "\\", "1", "true", "gold", "silver", "o'clock",
+      "\"", "🦆",
+    ]
+    + ["02-29", "02-30", "2026-02-29", "2026-02-30T00:00:00Z", "0000-01-01", "now"] + days
+    + instants
   static let spans = ["1s", "10m", "2h", "1d", "7d", "30d", "365d"].compactMap { TimeSpan.init($0) }
   static let zones: [String?] = [
     nil, "UTC", "Asia/Shanghai", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago",
@@ -39,7 +45,9 @@ struct CrowdGenerator {
     self.random = random
   }
 
-  static func number(_ text: String) -> JSONValue { JSONNumber(text).map(JSONValue.number) ?? .null }
+  static func number(_ text: String) -> JSONValue {
+    JSONNumber(text).map(JSONValue.number) ?? .null
+  }
 
   mutating func fill(_ tx: Transaction, people: Int) throws {
     // Deliveries and tags here belong to no plan and no catalogue.

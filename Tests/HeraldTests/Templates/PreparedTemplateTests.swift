@@ -7,7 +7,9 @@ import Testing
 @Suite("Prepared templates")
 struct PreparedTemplateTests {
   private let variables = RenderVariables(
-    user: ["name": "Zoë <b>&\"x\"", "id": "u", "score": .double(12.5), "tags": ["a", "b"], "deep": [:]],
+    user: [
+      "name": "Zoë <b>&\"x\"", "id": "u", "score": .double(12.5), "tags": ["a", "b"], "deep": [:],
+    ],
     event: ["order_id": "o 9&x=1", "url": "https://shop.example/p?a=1&b=2"],
     plan: ["key": "winter"],
     steps: ["gift": ["coupon": ["code": "W26-AB", "valid_until": "2026-12-31"]]])

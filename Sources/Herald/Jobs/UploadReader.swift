@@ -1,0 +1,96 @@
+/// Cuts an upload into records, from where a job stands, fetching no more of it than a batch needs.
+struct UploadReader {
+  /// One record as bytes, with the line it begins on (1 for the first).
+  struct Slice {
+    enum Content {
+      case line([UInt8])
+      case cells([[UInt8]])
+      case malformed
+    }
+
+    let line: Int
+    let content: Content
+  }
+
+  private let isCSV: Bool
+  private let total: Int
+  private let size: Int
+  /// Behind the last record that was read.
+  private(set) var progress: Job.Progress
+  /// Bytes from `progress.offset` on.
+  private var buffer: [UInt8] = []
+  private var position = 0
+
+  init(_ job: Job, size: Int) {
+    isCSV = job.format == .csv
+    total = job.bytes
+    self.size = size
+    progress = job.progress
+  }
+
+  var isAtEnd: Bool { progress.offset >= total }
+
+  /// At most `size` records, blank lines left out. `fetch` gives the bytes at an offset of the
+  /// upload, as many as it likes.
+  mutating func read(_ fetch: (Int) throws -> [UInt8]) throws -> [Slice] {
+    let start = progress.offset
+    var slices: [Slice] = []
+    buffer = try fetch(start)
+    if start == 0, buffer.starts(with: CSVRecord.byteOrderMark) {
+      position = CSVRecord.byteOrderMark.count
+      progress.offset = position
+    }
+    while slices.count < size, progress.offset < total {
+      let isLast = start + buffer.count >= total
+      guard let slice = next(isLast: isLast) else {
+        guard buffer.count - position <= ImportBatch.recordBytes, !isLast else {
+          throw HeraldError(
+            .invalid,
+            "The record that begins on line \(progress.line + 1) is longer than 1 MiB; "
+              + "perhaps a quote was never closed.")
+        }
+        let more = try fetch(start + buffer.count)
+        guard !more.isEmpty else {
+          throw HeraldError(.unexpected, "A part of the upload is missing.")
+        }
+        buffer += more
+        continue
+      }
+      let isBlank =
+        switch slice.content {
+        case .line(let bytes): bytes.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+        case .cells(let cells): cells.count == 1 && cells[0].isEmpty
+        case .malformed: false
+        }
+      if !isBlank { slices.append(slice) }
+    }
+    return slices
+  }
+
+  /// Moves on behind the record; nil when the buffer ends within it.
+  private mutating func next(isLast: Bool) -> Slice? {
+    let line = progress.line + 1
+    guard isCSV else {
+      let rest = buffer[position...]
+      guard let end = rest.firstIndex(of: CSVRecord.lineFeed) ?? (isLast ? rest.endIndex : nil)
+      else { return nil }
+      advance(to: min(end + 1, buffer.count), lines: 1)
+      return Slice(line: line, content: .line(Array(rest[..<end])))
+    }
+    switch CSVRecord.read(buffer, from: position, isLast: isLast) {
+    case .incomplete: return nil
+    case .record(let cells, let next, let lines):
+      advance(to: next, lines: lines)
+      return Slice(line: line, content: .cells(cells))
+    case .malformed(let next, let lines):
+      advance(to: next, lines: lines)
+      return Slice(line: line, content: .malformed)
+    }
+  }
+
+  private mutating func advance(to position: Int, lines: Int) {
+    progress.offset += position - self.position
+    progress.line += lines
+    self.position = position
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import JSON
+import Postgres
+
+extension Tags {
+  /// Sets a tag on a user. Without a value a flag is set; without an expiry the tag's ttl counts.
+  func set(
+    _ key: String, on ref: UserRef, value: JSONValue?, expiresAt: Date?, by caller: Caller,
+    now: Date
+  ) async throws -> (tag: UserTag, created: Bool) {
+    try await db.write { tx in
+      let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      let tag = try TagStore.load(key, in: tx).tag
+      let assignment = try tag.assignment(user, value, expiresAt: expiresAt, now: now)
+      let before = try UserTagStore.find(key, of: user, now: now, in: tx)
+      try UserTagStore.assign([assignment], source: "api", now: now, in: tx)
+      guard let after = try UserTagStore.find(key, of: user, now: now, in: tx) else {
+        throw HeraldError(.unexpected, "The tag was not stored.")
+      }
+      try AuditStore.append(
+        AuditEntry(
+          "user.tagged", "user", user.text, before: before?.auditJSON, after: after.auditJSON,
+          by: caller, at: now), in: tx)
+      return (after, before == nil)
+    }
+  }
+
+  /// 404 when the user does not have the tag.
+  func remove(_ key: String, from ref: UserRef, by caller: Caller, now: Date) async throws {
+    try await db.write { tx in
+      let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      guard let before = try UserTagStore.find(key, of: user, now: now, in: tx) else {
+        throw HeraldError(.notFound, "The user does not have the tag '\(key)'.")
+      }
+      try UserTagStore.remove([(user, key)], in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "user.untagged", "user", user.text, before: before.auditJSON, by: caller, at: now),
+        in: tx)
+    }
+  }
+
+  /// A tag set on some users and removed from others.
+  struct BulkChange: Sendable {
+    let add: [Result<UserRef, HeraldError>]
+    let remove: [Result<UserRef, HeraldError>]
+    let value: JSONValue?
+    let expiresAt: Date?
+  }
+
+  /// One result for each reference, in order; a bad one does not spoil the others. A user in both
+  /// lists ends without the tag.
+  func change(
+    _ key: String, _ change: BulkChange, by caller: Caller, now: Date
+  ) async throws -> (add: [Users.ItemResult], remove: [Users.ItemResult]) {
+    try await db.write { tx in
+      let tag = try TagStore.load(key, in: tx).tag
+      let add = try Self.resolve(change.add, for: caller, now: now, in: tx)
+      let remove = try Self.resolve(change.remove, for: caller, now: now, in: tx)
+      let removed = Set(remove.compactMap(\.user))
+      let added = Set(add.compactMap(\.user)).subtracting(removed)
+      try UserTagStore.assign(
+        try added.map {
+          try tag.assignment($0, change.value, expiresAt: change.expiresAt, now: now)
+        }, source: "api", now: now, in: tx)
+      try UserTagStore.remove(removed.sorted().map { ($0, key) }, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "tag.users", "tag", key,
+          after: ["added": .int(added.count), "removed": .int(removed.count)], by: caller,
+          at: now), in: tx)
+      return (add, remove)
+    }
+  }
+
+  private static func resolve(
+    _ refs: [Result<UserRef, HeraldError>], for caller: Caller, now: Date, in tx: Transaction
+  ) throws -> [Users.ItemResult] {
+    let good = refs.compactMap { try? $0.get() }
+    var found = try UserScope.resolve(good, for: caller, now: now, in: tx)[...]
+    return refs.map { ref in
+      switch ref {
+      case .failure(let error): return .refused(error)
+      case .success:
+        guard let user = found.popFirst() ?? nil else { return .refused(UserRef.notFound) }
+        return .changed(user, created: false)
+      }
+    }
+  }
+}
+
+extension Tag {
+  /// 422 when the value is none of this tag's.
+  fileprivate func assignment(
+    _ user: UUID, _ value: JSONValue?, expiresAt: Date?, now: Date
+  ) throws -> UserTagStore.Assignment {
+    let pointer = JSONPointer(tokens: ["value"])
+    if value == nil, type != .flag {
+      throw HeraldError.invalid([
+        JSONFault(.required, at: pointer, "Tag '\(key)' takes a value: a \(type.rawValue).")
+      ])
+    }
+    let value = value ?? .bool(true)
+    if let fault = fault(of: value, at: pointer) { throw HeraldError.invalid([fault]) }
+    if let expiresAt, expiresAt <= now {
+      throw HeraldError.invalid(
+        "The tag would have expired already.", at: JSONPointer(tokens: ["expires_at"]))
+    }
+    let end = expiresAt ?? ttl.map { now.addingTimeInterval(Double($0.seconds)) }
+    return UserTagStore.Assignment(user: user, tag: key, value: value, expiresAt: end)
+  }
+}
+
+extension Users.ItemResult {
+  fileprivate var user: UUID? { if case .changed(let id, _) = self { id } else { nil } }
+}
+
+extension UserTag {
+  fileprivate var auditJSON: JSONValue {
+    ["tag": .string(tag), "value": value, "expires_at": .instant(expiresAt)]
+  }
+}
