@@ -9,6 +9,7 @@ enum UserTagRoutes {
         .put, "/v1/users/{u}/tags/{key}", .writers,
         Operation(
           "putUserTag", "Set a tag on a user.", tag: "Tags", request: request,
+          requestRequired: false,
           responses: [200: Schema.ref("UserTag"), 201: Schema.ref("UserTag")],
           errors: [.notFound])
       ) { call in
