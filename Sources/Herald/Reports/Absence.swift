@@ -49,7 +49,7 @@ struct Absence {
   /// Whether the submitter's user scope has the person; nil without one.
   private func scope(_ version: PlanVersion, in tx: Transaction) throws -> Bool? {
     guard let manifest = try version.manifest.map(Manifest.init(stored:)),
-      let scope = manifest.userScope
+      let scope = manifest.userScope, !scope.isNull
     else { return nil }
     return try evaluate(Condition.stored(scope), manifest.closure, in: tx).isTrue
   }

@@ -9,12 +9,14 @@ struct Account: Sendable, Equatable {
     var skipped: [String: Int] = [:]
     /// On their way, and those not decided on yet.
     var active = 0
+    /// Those of `active` who have entered.
+    var enteredActive = 0
     var finished = 0
     var exited: [String: Int] = [:]
 
     var accounted: Int { heldOut + skipped.total + active + finished + exited.total }
     /// Who came past the entry.
-    var inside: Int { finished + exited.total + active }
+    var entered: Int { finished + exited.total + enteredActive }
   }
 
   struct Step: Sendable, Equatable {
@@ -54,6 +56,7 @@ extension Account.People {
     left.heldOut += right.heldOut
     left.skipped.merge(right.skipped, uniquingKeysWith: +)
     left.active += right.active
+    left.enteredActive += right.enteredActive
     left.finished += right.finished
     left.exited.merge(right.exited, uniquingKeysWith: +)
   }

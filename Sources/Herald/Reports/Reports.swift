@@ -43,14 +43,18 @@ public struct Reports: Sendable {
 }
 
 extension Accounting {
-  /// `tx` must be a snapshot, or the levels would not agree.
-  init(_ plan: String, scope: ReportScope, in tx: Transaction) throws {
-    let runs = try AccountingStore.runs(plan, in: tx)
+  /// `tx` must be a snapshot, or the levels would not agree. `run`: that one alone. `peopleOnly`
+  /// leaves the deliveries uncounted.
+  init(
+    _ plan: String, scope: ReportScope, run: UUID? = nil, peopleOnly: Bool = false,
+    in tx: Transaction
+  ) throws {
+    let runs = try AccountingStore.runs(plan, in: tx).filter { run == nil || $0.id == run }
     let ids = runs.map(\.id)
     var accounts: [UUID: Account] = [:]
     if !ids.isEmpty {
       try Self.countPeople(runs, scope, into: &accounts, in: tx)
-      try Self.countDeliveries(ids, scope, into: &accounts, in: tx)
+      if !peopleOnly { try Self.countDeliveries(ids, scope, into: &accounts, in: tx) }
     }
     let steps = try AccountingStore.steps(plan, versions: Set(runs.map(\.planVersion)), in: tx)
     var order: [String] = []
@@ -114,7 +118,9 @@ extension Account.People {
     switch row.state {
     case "held_out": heldOut += row.count
     case "skipped": skipped[row.reason ?? "unknown", default: 0] += row.count
-    case "active": active += row.count
+    case "active":
+      active += row.count
+      enteredActive += row.count
     case "finished": finished += row.count
     case "exited": exited[row.reason ?? "unknown", default: 0] += row.count
     default: break
