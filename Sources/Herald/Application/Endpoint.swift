@@ -75,6 +75,8 @@ public struct Operation: Sendable {
   /// Status to schema of the JSON body; nil for an answer without one.
   public let responses: [Int: JSONValue?]
   public let responseType: String
+  /// Media types, all text, that a 2xx can have instead, by Accept or a parameter.
+  public let otherTypes: [String]
   /// What can go wrong beyond the general (400 and 422 of a body, 401, 403).
   public let errors: [ErrorCode]
 
@@ -93,7 +95,7 @@ public struct Operation: Sendable {
     query: [Parameter] = [], request: JSONValue? = nil,
     requestTypes: [String] = ["application/json"], requestRequired: Bool = true,
     responses: [Int: JSONValue?], responseType: String = "application/json",
-    errors: [ErrorCode] = []
+    otherTypes: [String] = [], errors: [ErrorCode] = []
   ) {
     self.id = id
     self.summary = summary
@@ -105,6 +107,7 @@ public struct Operation: Sendable {
     self.requestRequired = requestRequired
     self.responses = responses
     self.responseType = responseType
+    self.otherTypes = otherTypes
     self.errors = errors
   }
 

@@ -44,8 +44,8 @@ extension OpenAPI {
     if endpoint.operation.errors.contains(.preconditionFailed) {
       header.append([
         "name": "If-Match", "in": "header", "required": false,
-        "schema": ["type": "string", "pattern": .string("^(\\*|\"v[1-9][0-9]{0,17}\")$")],
-        "description": "The ETag the resource must still have.",
+        "schema": Schema.string,
+        "description": "The ETag the resource must still have, as a GET gave it.",
       ])
     }
     if endpoint.method == .post {
@@ -95,7 +95,9 @@ extension OpenAPI {
         "headers": headerRefs(names),
       ]
       if let schema {
-        response["content"] = .object([endpoint.operation.responseType: ["schema": schema]])
+        var content: JSONObject = [endpoint.operation.responseType: ["schema": schema]]
+        for type in endpoint.operation.otherTypes { content[type] = ["schema": Schema.string] }
+        response["content"] = .object(content)
       }
       responses[String(status)] = .object(response)
     }
