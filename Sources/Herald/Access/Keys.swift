@@ -39,7 +39,9 @@ public final class Keys: Sendable {
   public init(db: Database) { self.db = db }
 
   /// Who calls. 401 without a hint at what was wrong; 429 for an address that keeps guessing.
+  /// A key that was good a moment ago is let through whatever others do behind the same address.
   func authenticate(_ request: Request, now: Date) async throws -> Caller {
+    if let secret = request.apiKey, let caller = cached(secret, now: now) { return caller }
     if let wait = throttled(request.remoteAddress, now: now) {
       throw HeraldError(
         .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
@@ -53,6 +55,14 @@ public final class Keys: Sendable {
       throw refused
     }
     return caller
+  }
+
+  private func cached(_ secret: String, now: Date) -> Caller? {
+    let hash = SHA256.hash(Array(secret.utf8))
+    guard let known = cache.withLock({ $0[hash] }), known.until > now,
+      known.expiresAt.map({ $0 > now }) ?? true
+    else { return nil }
+    return known.caller
   }
 
   private func find(secret: String, now: Date) async throws -> Caller? {
