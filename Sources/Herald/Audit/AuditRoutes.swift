@@ -43,14 +43,16 @@ enum AuditRoutes {
     ]
   }
 
-  static let entry = Schema.object([
+  static let components: JSONObject = ["AuditEntry": entry, "AuditVerification": verification]
+
+  private static let entry = Schema.object([
     "id": Schema.count, "at": Schema.instant, "principal": Schema.string,
     "key_id": Schema.nullable(Schema.uuid), "action": Schema.string,
     "subject_kind": Schema.string, "subject": Schema.string, "before": Schema.any,
     "after": Schema.any, "request_id": Schema.nullable(Schema.string),
     "hash": Schema.nullable(Schema.string),
   ])
-  static let verification = Schema.object([
+  private static let verification = Schema.object([
     "valid": Schema.bool, "sealed": Schema.count, "head": Schema.nullable(Schema.string),
     "first_bad": Schema.nullable(Schema.count), "reason": Schema.nullable(Schema.string),
   ])

@@ -111,7 +111,7 @@ public struct Jobs: Sendable {
 
   /// The faults of a job as CSV, written page by page.
   func writeErrors(of id: UUID, to writer: ResponseWriter) async throws {
-    try await writer.write(CSVText.write([["line", "code", "pointer", "detail"]]))
+    try await writer.write(CSVText.line(["line", "code", "pointer", "detail"]))
     var last: RecordFault?
     while true {
       let position = last
@@ -119,8 +119,10 @@ public struct Jobs: Sendable {
         try JobErrorStore.list(of: id, after: position, limit: 1000, in: $0)
       }
       guard !faults.isEmpty else { return }
-      let lines = faults.map { [String($0.line), $0.code, $0.pointer, $0.detail] }
-      try await writer.write(CSVText.write(lines))
+      let lines = faults.flatMap {
+        CSVText.line([String($0.line), $0.code, $0.pointer, $0.detail])
+      }
+      try await writer.write(lines)
       last = faults.last
     }
   }

@@ -25,7 +25,7 @@ struct ReportFigures: Sendable, Equatable {
   }
 
   /// The counts by the names they have in every format.
-  static let columns: [(name: String, path: WritableKeyPath<ReportFigures, Int> & Sendable)] = [
+  static let columns: [(name: String, path: any WritableKeyPath<ReportFigures, Int> & Sendable)] = [
     ("entered", \.entered), ("sent", \.sent), ("delivered", \.delivered), ("opened", \.opened),
     ("clicked", \.clicked), ("bounced", \.bounced), ("unsubscribed", \.unsubscribed),
     ("uninstalled", \.uninstalled), ("failed", \.failed), ("skipped", \.skipped),

@@ -35,7 +35,8 @@ struct ReportScene: Sendable {
     steps: [String], goals: [JSONValue] = [], segment: String = "crowd", holdout: Double = 0.05
   ) -> JSONValue {
     [
-      "name": "Hello", "goals": .array(goals), "trigger": ["segment": .string(segment), "at": "now"],
+      "name": "Hello", "goals": .array(goals),
+      "trigger": ["segment": .string(segment), "at": "now"],
       "holdout": .double(holdout),
       "steps": .array(
         steps.map {
