@@ -81,3 +81,14 @@ def problem_everywhere(ctx, response, case):
     assert problem["status"] == response.status_code
     assert problem["message"] == problem["detail"] and problem["detail"]
     assert problem["request_id"] == response.headers["x-request-id"][0]
+
+
+@schemathesis.check
+def good_data_is_read(ctx, response, case):
+    """What the document allows is never malformed, but for a cursor made up."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code != 400 or response.request.method.upper() != case.method.upper():
+        return
+    problem = json.loads(response.content)
+    assert problem.get("pointer") == "after", f"refused as malformed: {problem['detail']}"
