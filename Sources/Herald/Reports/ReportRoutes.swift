@@ -40,10 +40,14 @@ enum ReportRoutes {
           run: try call.request.uuid("run"), for: call.caller, now: call.now)
         return report.response(format)
       },
-    ]
+    ] + DeliveryRoutes.endpoints(reports)
   }
 
-  static let components: JSONObject = ["Accounting": Accounting.schema, "Report": Report.schema]
+  static let components: JSONObject = {
+    var components: JSONObject = ["Accounting": Accounting.schema, "Report": Report.schema]
+    for (name, schema) in DeliveryRoutes.components { components[name] = schema }
+    return components
+  }()
 }
 
 extension Request {
