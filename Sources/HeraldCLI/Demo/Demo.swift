@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import JSON
 
 /// The demonstration, act by act. Whatever an operator or approver would do goes through the HTTP API

@@ -97,7 +97,7 @@ enum DemoCampaign {
       "goals": [
         [
           "stage": "recall", "event": "order_paid", "within": "14d", "primary": true,
-          "target_rate": 0.05,
+          "target_rate": .double(0.05),
         ]
       ],
       "trigger": ["segment": .string(segment), "at": "now"],
@@ -111,7 +111,7 @@ enum DemoCampaign {
         step(giftStep, [["channel": "coupon", "coupon": .string(coupon)]]),
         step(tellStep, [["channel": "push", "template": "code_push"]]),
       ],
-      "holdout": 0.05,
+      "holdout": .double(0.05),
     ]
   }
 

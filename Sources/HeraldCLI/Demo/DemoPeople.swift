@@ -39,7 +39,8 @@ struct DemoPeople {
     let phone = String(10_000_000_000 + (Int(customer) ?? 0)).dropFirst()
     return [
       "identities": [
-        "external_id": .string(Self.externalID(customer)), "phone": .string("+8613" + phone.suffix(9)),
+        "external_id": .string(Self.externalID(customer)),
+        "phone": .string("+8613" + phone.suffix(9)),
       ],
       "attributes": ["name": .string(name(customer))],
       "consents": .object(consents), "devices": .array(devices),
