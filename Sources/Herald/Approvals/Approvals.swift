@@ -17,7 +17,12 @@ public struct Approvals: Sendable {
     return try await db.write { tx in
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.draftVersion else {
-        throw HeraldError(.wrongState, "Plan '\(key)' has no draft; PUT one first.")
+        throw HeraldError(
+          .wrongState,
+          plan.liveVersion == nil
+            ? "Plan '\(key)' has no draft; PUT one first."
+            : "Plan '\(key)' has no draft: its document is that of version \(plan.liveVersion ?? 0). "
+              + "PUT a changed one, or the same under another key to run it again.")
       }
       let draft = try PlanStore.version(key, number, in: tx)
       _ = try PlanLifecycle.after(draft.state, .submit)
@@ -26,7 +31,8 @@ public struct Approvals: Sendable {
         key, draft, document, userScope: caller.userScope, in: tx)
       let frozen = try PlanStore.normalised(manifest.json, in: tx)
       let hash = Manifest.hash(of: frozen)
-      let dryRun = try DryRun(manifest, document, now: now, in: tx)
+      let zone = try SettingsStore.load(in: tx).settings.timeZone
+      let dryRun = try DryRun(manifest, document, projectZone: zone, now: now, in: tx)
       try dryRun.refuseImpossible(document)
       let live = try plan.liveVersion.map { try PlanStore.version(key, $0, in: tx) }
       try PlanStore.freeze(key, number, manifest: frozen, hash: hash, now: now, in: tx)
@@ -56,7 +62,8 @@ public struct Approvals: Sendable {
       let document = try Plans.checked(version.document, by: .herald, in: tx)
       let manifest = try ManifestBuilder.build(
         key, version, document, userScope: caller.userScope, in: tx)
-      return try DryRun(manifest, document, now: now, in: tx).json
+      let zone = try SettingsStore.load(in: tx).settings.timeZone
+      return try DryRun(manifest, document, projectZone: zone, now: now, in: tx).json
     }
   }
 
