@@ -16,9 +16,9 @@ struct DryRun {
   let overlaps: [JSONValue]
   let samples: [JSONValue]
 
-  /// `projectZone`: as the launch takes it, for days and times in conditions.
   init(
-    _ manifest: Manifest, _ document: PlanDocument, projectZone: String, now: Date,
+    _ manifest: Manifest, _ document: PlanDocument, now: Date,
+    projectZone: String,
     in tx: Transaction
   ) throws {
     let compile = { (condition: Condition) throws -> SQL in

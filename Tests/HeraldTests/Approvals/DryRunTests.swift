@@ -35,7 +35,8 @@ import Testing
   }
 
   private static func audience(_ scene: ReportScene) async throws -> Int? {
-    try await Approvals(db: scene.db)
+    let settings = Settings(db: scene.db)
+    return try await Approvals(db: scene.db, settings: { try await settings.current() })
       .dryRun(plan: "p", by: ReportScene.admin, now: ReportScene.now)["audience"]?.intValue
   }
 
