@@ -11,7 +11,8 @@ struct HeraldCommand: AsyncParsableCommand {
       """,
     version: Application.version,
     subcommands: [
-      ServeCommand.self, MigrateCommand.self, KeysCommand.self, GatewayCommand.self,
+      ServeCommand.self, DemoCommand.self, ImportCommand.self, MigrateCommand.self,
+      KeysCommand.self, GatewayCommand.self,
       ClusterCommand.self,
     ])
 }

@@ -20,7 +20,7 @@ private func ago(_ seconds: Double) -> Date { now.addingTimeInterval(-seconds) }
 struct ValueEvaluationTests {
   static let values: JSONObject = [
     "n": .int(5), "d": .number(JSONNumber("5.00") ?? JSONNumber(0)), "s": "beta", "t": true,
-    "list": [.int(1), "x"], "nothing": nil, "e": "é",
+    "list": [.int(1), "x"], "nothing": .null, "e": "é",
     "big": .number(JSONNumber("9007199254740993") ?? JSONNumber(0)),
   ]
 
@@ -87,7 +87,7 @@ struct ValueEvaluationTests {
     var person = try person()
     person.tags = [
       "vip": .init(), "tier": .init(value: "gold", expiresAt: now.addingTimeInterval(1)),
-      "old": .init(value: "x", expiresAt: now), "empty": .init(value: nil),
+      "old": .init(value: "x", expiresAt: now), "empty": .init(value: .null),
     ]
     for (text, expected) in [
       (#"{"tag":"vip"}"#, true), (#"{"tag":"none"}"#, false), (#"{"tag":"vip","eq":true}"#, true),

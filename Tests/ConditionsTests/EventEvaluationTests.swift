@@ -99,7 +99,7 @@ struct SequenceEvaluationTests {
     #expect(try !holds(Self.bought, [("cart", 50, one), ("paid", 50, one)]))
     #expect(try !holds(Self.bought, [("cart", 100, one), ("paid", 50, ["id": "2"])]))
     #expect(try !holds(Self.bought, [("cart", 100, [:]), ("paid", 50, [:])]))
-    #expect(try !holds(Self.bought, [("cart", 100, ["id": nil]), ("paid", 50, ["id": nil])]))
+    #expect(try !holds(Self.bought, [("cart", 100, ["id": .null]), ("paid", 50, ["id": .null])]))
     #expect(try holds(Self.bought, [("cart", 7300, one), ("paid", 100, one)]))
     #expect(try !holds(Self.bought, [("cart", 7301, one), ("paid", 100, one)]))
   }

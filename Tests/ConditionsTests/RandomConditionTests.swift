@@ -150,7 +150,7 @@ struct RandomConditionTests {
     let seed = UInt64.random(in: 0..<1000)
     var generator = ConditionGenerator(random: Seeded(state: seed))
     let schema = SchemaChecker(root: Condition.schema)
-    let junk: [JSONValue] = [nil, true, 0, -1, "", "x", [], [:], ["a": 1], [[:]], "9999999999w"]
+    let junk: [JSONValue] = [.null, true, 0, -1, "", "x", [], [:], ["a": 1], [[:]], "9999999999w"]
     var refused = 0
     for _ in 0..<3000 {
       let document = spoil(generator.condition(2), with: generator.pick(junk), &generator.random)

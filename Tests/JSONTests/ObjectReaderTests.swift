@@ -71,7 +71,7 @@ struct ObjectReaderTests {
   @Test("null is absent where the reader was told so")
   func nulls() throws {
     let faults = Faults()
-    let value: JSONValue = ["a": nil, "b": nil]
+    let value: JSONValue = ["a": .null, "b": .null]
     let reader = try #require(ObjectReader(value, faults: faults, nullIsAbsent: true))
     #expect(reader.string("a") == nil)
     #expect(reader.string("b", required: true) == nil)

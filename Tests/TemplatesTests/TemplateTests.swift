@@ -11,8 +11,8 @@ private func template(_ source: String) throws -> Template {
 
 private let values: JSONValue = [
   "user": [
-    "first_name": "Zoë", "email": nil, "vip": false, "n": 3, "zero": 0, "blank": "",
-    "balance": .number(JSONNumber("1234.50") ?? JSONNumber(0)), "tags": ["a", "b", 1, nil],
+    "first_name": "Zoë", "email": .null, "vip": false, "n": 3, "zero": 0, "blank": "",
+    "balance": .number(JSONNumber("1234.50") ?? JSONNumber(0)), "tags": ["a", "b", 1, .null],
     "none": [], "address": ["city": "杭州"], "full name": "Zoë B", "姓名": "李雷",
     "evil": "{{ user.n }} {% if %} | default: 'x'", "lines": "a\r\n\tb\u{0}\u{7}\u{202E}c\u{2066}",
     "html": "<b>&\"'", "nested": [["x"]],

@@ -47,8 +47,10 @@ enum KeyRoutes {
     ]
   }
 
-  static let key = Schema.object(keyMembers)
-  static let newKey = Schema.object([
+  static let components: JSONObject = ["Key": key, "NewKey": newKey]
+
+  private static let key = Schema.object(keyMembers)
+  private static let newKey = Schema.object([
     "id": Schema.uuid, "prefix": Schema.string, "name": Schema.string, "role": Schema.string,
     "principal": Schema.string, "user_scope": Schema.nullable(Schema.ref("Condition")),
     "created_by": Schema.nullable(Schema.string), "created_at": Schema.instant,

@@ -39,8 +39,9 @@ public final class Keys: Sendable {
   public init(db: Database) { self.db = db }
 
   /// Who calls. 401 without a hint at what was wrong; 429 for an address that keeps guessing.
+  /// A key that was good before is not turned away for what others do behind the same address.
   func authenticate(_ request: Request, now: Date) async throws -> Caller {
-    if let wait = throttled(request.remoteAddress, now: now) {
+    if !isKnown(request.apiKey), let wait = throttled(request.remoteAddress, now: now) {
       throw HeraldError(
         .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
         retryAfter: wait)
@@ -53,6 +54,12 @@ public final class Keys: Sendable {
       throw refused
     }
     return caller
+  }
+
+  private func isKnown(_ secret: String?) -> Bool {
+    guard let secret else { return false }
+    let hash = SHA256.hash(Array(secret.utf8))
+    return cache.withLock { $0[hash] != nil }
   }
 
   private func find(secret: String, now: Date) async throws -> Caller? {

@@ -12,11 +12,13 @@ public final class Application: Sendable {
   public let senders: Senders
   public let dispatcher: Dispatcher
   public let audits: Audits
+  /// Called when something may be due: an approval, a resumption.
   public let wake = Wake()
   /// Every endpoint; the router and the OpenAPI document are made from it.
   public let endpoints: [Endpoint]
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
+  private let jobRunner: JobRunner
   private let logger: Logger
 
   public static let version = "0.1.0"
@@ -30,32 +32,47 @@ public final class Application: Sendable {
     let db = Database(pool: pool)
     self.db = db
     self.logger = logger
-    let settings: @Sendable () async throws -> ProjectSettings = { ProjectSettings() }
+    let settings = Settings(db: db)
+    let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
+    let segments = Segments(db: db, settings: project)
+    let idempotency = Idempotency(db: db)
+    let jobsWake = Wake()
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
-    let idempotency = Idempotency(db: db)
-    let segments = Segments(db: db, settings: settings)
     dispatcher = Dispatcher(
-      db: db, senders: senders, settings: dispatch, projectSettings: settings, now: now,
+      db: db, senders: senders, settings: dispatch, projectSettings: project, now: now,
       logger: logger)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
       logger: logger)
+    jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
-    let events = Events(writer: EventWriter(db: db, logger: logger))
-    let nouns =
-      KeyRoutes.endpoints(keys) + AuditRoutes.endpoints(audits)
-      + UserRoutes.endpoints(Users(db: db)) + TagRoutes.endpoints(Tags(db: db))
-      + UserTagRoutes.endpoints(Tags(db: db)) + CouponRoutes.endpoints(Coupons(db: db))
-      + ReportRoutes.endpoints(Reports(db: db))
-      + EventRoutes.endpoints(events) + SegmentRoutes.endpoints(segments)
-      + TemplateRoutes.endpoints(Templates(db: db)) + SenderRoutes.endpoints(senders)
-      + ReceiptRoutes.endpoints(Receipts(db: db, senders: senders))
-      + PlanRoutes.endpoints(Plans(db: db), Approvals(db: db))
-      + ApprovalRoutes.endpoints(Approvals(db: db))
+
     let document = OpenAPI.Published()
-    endpoints = SystemRoutes.endpoints(db, document) + nouns
+    let tags = Tags(db: db)
+    let approvals = Approvals(db: db, settings: project)
+    endpoints = [
+      SystemRoutes.endpoints(db, document),
+      UserRoutes.endpoints(Users(db: db)),
+      TagRoutes.endpoints(tags),
+      UserTagRoutes.endpoints(tags),
+      EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
+      JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      SegmentRoutes.endpoints(segments),
+      TemplateRoutes.endpoints(Templates(db: db)),
+      CouponRoutes.endpoints(Coupons(db: db)),
+      SenderRoutes.endpoints(senders),
+      ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
+      PlanRoutes.endpoints(Plans(db: db), approvals),
+      ApprovalRoutes.endpoints(approvals),
+      ReportRoutes.endpoints(Reports(db: db, settings: project)),
+      ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
+      StopRoutes.endpoints(Stops(db: db)),
+      SettingsRoutes.endpoints(settings),
+      KeyRoutes.endpoints(keys),
+      AuditRoutes.endpoints(audits),
+    ].flatMap(\.self)
     document.publish(endpoints, components: Self.components)
   }
 
@@ -66,10 +83,11 @@ public final class Application: Sendable {
       logger: logger)
   }
 
-  /// Dispatches and keeps house until the task is cancelled. For the role `worker`.
+  /// Dispatches, imports and keeps house until the task is cancelled. For the role `worker`.
   public func work() async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake) }
+      group.addTask { await self.jobRunner.run() }
       group.addTask { await self.housekeeper.run() }
     }
   }
@@ -81,19 +99,16 @@ public final class Application: Sendable {
   }
 
   private static var components: JSONObject {
-    var all: JSONObject = [
-      "Problem": OpenAPI.problem, "Condition": Condition.schema, "Key": KeyRoutes.key,
-      "NewKey": KeyRoutes.newKey, "AuditEntry": AuditRoutes.entry,
-      "AuditVerification": AuditRoutes.verification, "Tag": TagRoutes.tag,
+    var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
+    let nouns = [
+      UserRoutes.components, TagRoutes.components, UserTagRoutes.components,
+      EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
+      TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
+      ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
+      SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]
-    for components in [
-      UserRoutes.components, EventRoutes.components, SegmentRoutes.components,
-      TemplateRoutes.components, SenderRoutes.components, ReceiptRoutes.components,
-      PlanRoutes.components, ApprovalRoutes.components, CouponRoutes.components,
-      ReportRoutes.components, UserTagRoutes.components,
-    ] {
-      for (name, schema) in components { all[name] = schema }
-    }
+    for (name, schema) in nouns.flatMap(\.members) { all[name] = schema }
     return all
   }
 }

@@ -23,6 +23,9 @@ struct Housekeeper: Sendable {
         await attempt("partitions") { try await makePartitions() }
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
       }
+      if turn % 60 == 30 {
+        await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
+      }
       turn += 1
       try? await Task.sleep(for: .seconds(1))
     }

@@ -83,6 +83,21 @@ extension Request {
     return text
   }
 
+  /// The key of a named thing in the query; 400 otherwise.
+  public func key(_ name: String) throws -> String? {
+    try text(name, .key)
+  }
+
+  /// A query parameter of a form; 400 otherwise.
+  public func text(_ name: String, _ pattern: TextPattern) throws -> String? {
+    guard let text = query(name) else { return nil }
+    guard pattern.matches(text) else {
+      throw HeraldError(
+        .badQuery, "\(pattern.expectation) is expected as `\(name)`.", pointer: name)
+    }
+    return text
+  }
+
   /// An RFC 3339 query parameter; 400 otherwise.
   public func instant(_ name: String) throws -> Date? {
     guard let text = query(name) else { return nil }

@@ -31,7 +31,8 @@ enum AuditRoutes {
               "A head noted earlier; shows a tail cut off since.")
           ], responses: [200: Schema.ref("AuditVerification")])
       ) { call in
-        let found = try await audits.verify(expectedHead: call.request.query("head"))
+        let head = try call.request.text("head", hash)
+        let found = try await audits.verify(expectedHead: head)
         return .json(
           200,
           [
@@ -43,14 +44,23 @@ enum AuditRoutes {
     ]
   }
 
-  static let entry = Schema.object([
+  private static let hash = TextPattern("A hash of 64 hexadecimal digits") { text in
+    text.utf8.count == 64
+      && text.utf8.allSatisfy {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+      }
+  }
+
+  static let components: JSONObject = ["AuditEntry": entry, "AuditVerification": verification]
+
+  private static let entry = Schema.object([
     "id": Schema.count, "at": Schema.instant, "principal": Schema.string,
     "key_id": Schema.nullable(Schema.uuid), "action": Schema.string,
     "subject_kind": Schema.string, "subject": Schema.string, "before": Schema.any,
     "after": Schema.any, "request_id": Schema.nullable(Schema.string),
     "hash": Schema.nullable(Schema.string),
   ])
-  static let verification = Schema.object([
+  private static let verification = Schema.object([
     "valid": Schema.bool, "sealed": Schema.count, "head": Schema.nullable(Schema.string),
     "first_bad": Schema.nullable(Schema.count), "reason": Schema.nullable(Schema.string),
   ])

@@ -74,7 +74,8 @@ public struct EventIntake: Sendable {
     let sets = events.compactMap { event in
       if case .identities(let identities) = event.user { identities } else { nil }
     }
-    var resolved = try sets.isEmpty
+    var resolved =
+      try sets.isEmpty
       ? [] : UserStore.resolveOrCreate(sets, now: now, in: tx)[...]
     return try events.map { event in
       let user: UUID? =

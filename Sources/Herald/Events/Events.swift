@@ -81,7 +81,8 @@ extension Events.Receipt {
     let place = "/events/\(incoming.event.index)"
     rejected.append(
       EventRejection(
-        index: incoming.event.index, code: code, pointer: field.isEmpty ? place : "\(place)/\(field)",
+        index: incoming.event.index, code: code,
+        pointer: field.isEmpty ? place : "\(place)/\(field)",
         detail: detail))
   }
 }

@@ -45,7 +45,9 @@ struct ImportReader {
 
   private func member(_ value: JSONValue) -> Result<ImportRecord, JSONFault> {
     if case .string(let text) = value { return member(text, at: .root) }
-    if let text = value["user"]?.stringValue { return member(text, at: JSONPointer(tokens: ["user"])) }
+    if let text = value["user"]?.stringValue {
+      return member(text, at: JSONPointer(tokens: ["user"]))
+    }
     let faults = Faults()
     let identities = ObjectReader(value, faults: faults)?.identities() ?? []
     if let fault = faults.all.first { return .failure(fault) }
@@ -91,7 +93,6 @@ struct ImportReader {
 
   static let empty = JSONFault(.required, "The record does not say whose it is.")
 }
-
 
 /// The cells of a row as they come by.
 private struct ImportDraft {
@@ -158,7 +159,9 @@ private struct ImportDraft {
       return ref.map { .success(.member($0)) } ?? .failure(ImportReader.empty)
     case .events:
       guard let name else {
-        return .failure(JSONFault(.required, at: JSONPointer(tokens: ["name"]), "The name of the event is missing."))
+        return .failure(
+          JSONFault(
+            .required, at: JSONPointer(tokens: ["name"]), "The name of the event is missing."))
       }
       if let timestamp, !NewEvent.accepts(timestamp, now: now) {
         return .failure(NewEvent.timestampFault)

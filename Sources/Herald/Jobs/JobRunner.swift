@@ -54,7 +54,7 @@ public struct JobRunner: Sendable {
     guard let job = claimed else { return false }
     do {
       while try await step(job.id, lease) { try Task.checkCancellation() }
-    } catch let error as HeraldError {
+    } catch let error as HeraldError where error.code != .unavailable {
       try await fail(job.id, error.code == .unexpected ? Self.unexpected : error.message)
       logger.warning("job failed", metadata: ["job": "\(job.id)", "error": "\(error.message)"])
     } catch let error as PostgresError where !error.isUnavailable && error.kind != .cancelled {

@@ -53,7 +53,7 @@ struct PlanReferences {
   private static func closure(
     _ document: PlanDocument, faults: Faults, in db: any Queryable
   ) throws -> SegmentClosure {
-    let trigger = JSONPointer(tokens: ["trigger", "segment"])
+    let trigger = JSONPointer(tokens: ["trigger"])
     var closure = try SegmentStore.closure(
       of: document.trigger.condition, at: trigger, faults: faults, in: db)
     if let audience = document.audience {

@@ -65,6 +65,7 @@ enum PlanRoutes {
         Operation(
           "submitPlan", "Freeze the draft with everything it uses and ask for approval.",
           tag: "Plans", request: Schema.object(["comment?": Schema.text(0...2000)]),
+          requestRequired: false,
           responses: [201: Schema.ref("Submission")],
           errors: [.notFound, .wrongState, .insufficientStock, .conflict]),
         body: .buffered(limit: 1 << 16)

@@ -30,7 +30,8 @@ enum ReportRoutes {
             .init(
               "format", Schema.choice(Report.Format.allCases.map(\.rawValue)),
               "Goes before `Accept`."),
-          ], responses: [200: Schema.ref("Report")], errors: [.notFound])
+          ], responses: [200: Schema.ref("Report")], otherTypes: ["text/csv", "text/plain"],
+          errors: [.notFound])
       ) { call in
         let by = try call.request.choice("by", Report.Dimension.allCases.map(\.rawValue))
         let format = try call.request.reportFormat()

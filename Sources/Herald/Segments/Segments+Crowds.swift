@@ -86,6 +86,11 @@ extension Segments {
     }
   }
 
+  /// Brings every tag with a rule up to date; see `RuleTags`.
+  public func refreshRuleTags(now: Date) async throws -> [RuleTags.Outcome] {
+    try await RuleTags.refresh(db, now: now, settings: settings())
+  }
+
   /// A condition with what it refers to.
   private struct Audience {
     let condition: Condition

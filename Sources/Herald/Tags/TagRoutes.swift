@@ -59,7 +59,9 @@ enum TagRoutes {
     "rule?": Schema.ref("Condition"), "ttl?": Schema.duration,
   ])
 
-  static let tag = Schema.object([
+  static let components: JSONObject = ["Tag": tag]
+
+  private static let tag = Schema.object([
     "key": Schema.key, "name": Schema.string,
     "category": Schema.choice(Tag.Category.allCases.map(\.rawValue)),
     "type": Schema.choice(Tag.Kind.allCases.map(\.rawValue)),

@@ -65,7 +65,8 @@ public struct PhoneRegion: Sendable, Equatable {
 
   private func national(_ digits: String) throws(IdentityFault) -> String {
     var national = digits[...]
-    if !trunk.isEmpty, national.hasPrefix(trunk), !lengths.contains(national.utf8.count) || trunk == "0"
+    if !trunk.isEmpty, national.hasPrefix(trunk),
+      !lengths.contains(national.utf8.count) || trunk == "0"
     {
       national = national.dropFirst(trunk.utf8.count)
     }

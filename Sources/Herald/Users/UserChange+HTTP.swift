@@ -31,7 +31,8 @@ extension UserChange {
     }
     timeZone = reader.field("time_zone") { name in
       TimeZoneName.isValid(name)
-        ? .success(name) : .failure("A zone of the IANA database is expected, such as Asia/Shanghai.")
+        ? .success(name)
+        : .failure("A zone of the IANA database is expected, such as Asia/Shanghai.")
     }
     locale = reader.field("locale") { tag in
       LanguageTag.canonical(tag).map { .success($0) }

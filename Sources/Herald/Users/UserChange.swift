@@ -51,7 +51,9 @@ public struct UserChange: Sendable {
     list("identities", identities.map(\.kind.key))
     list("attributes", attributes.keys)
     list("tags", tags.map(\.key))
-    for (channel, state) in consents { json["consent_\(channel.rawValue)"] = .string(state.rawValue) }
+    for (channel, state) in consents {
+      json["consent_\(channel.rawValue)"] = .string(state.rawValue)
+    }
     if !devices.isEmpty { json["devices"] = .int(devices.count) }
     if timeZone != .keep { json["time_zone"] = true }
     if locale != .keep { json["locale"] = true }

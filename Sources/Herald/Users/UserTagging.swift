@@ -94,7 +94,11 @@ extension UserChange.TagValue {
     case .value(.string): .text
     case .value, .remove: nil
     case .cell(let text):
-      if Self.flags[text.lowercased()] != nil { .flag } else { JSONNumber(text) == nil ? .text : .number }
+      if Self.flags[text.lowercased()] != nil {
+        .flag
+      } else {
+        JSONNumber(text) == nil ? .text : .number
+      }
     }
   }
 

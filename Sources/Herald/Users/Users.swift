@@ -57,8 +57,10 @@ public struct Users: Sendable {
         AuditEntry(
           "user.batch", "user", "batch",
           after: [
-            "created": .int(results.count { if case .changed(_, true) = $0 { true } else { false } }),
-            "changed": .int(results.count { if case .changed(_, false) = $0 { true } else { false } }),
+            "created": .int(
+              results.count { if case .changed(_, true) = $0 { true } else { false } }),
+            "changed": .int(
+              results.count { if case .changed(_, false) = $0 { true } else { false } }),
           ], by: caller, at: now), in: tx)
       return results
     }

@@ -70,7 +70,7 @@ struct SenderRoutesTests {
       #expect(status == 200)
       #expect(
         answer == [
-          "outcome": "sent", "provider_id": "secret-1234", "reason": nil, "retry_after": nil,
+          "outcome": "sent", "provider_id": "secret-1234", "reason": .null, "retry_after": .null,
           "address_dead": false,
         ])
       let audited = try await senders.db.read { db in

@@ -91,8 +91,10 @@ struct CouponValueTests {
       ),
       (#"{"per_user": 0}"#, "/per_user"),
       (#"{"codes": {}}"#, "/codes/generate"),
-      (#"{"codes": {"generate": {"count": 5, "pattern": "W########", "length": 8}}}"#,
-        "/codes/generate/length"),
+      (
+        #"{"codes": {"generate": {"count": 5, "pattern": "W########", "length": 8}}}"#,
+        "/codes/generate/length"
+      ),
       (#"{"sender": "voucherify"}"#, "/sender"),
     ])
   func faults(_ change: String, _ pointer: String) throws {

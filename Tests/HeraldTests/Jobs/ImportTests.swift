@@ -144,9 +144,11 @@ struct ImportTests {
             AND from_version <= \(version) AND (until_version IS NULL OR until_version > \(version))
           """)
       }
-      let (_, first) = try await run(api, "segment:crowd", "external_id,note\na,x\nb,x\na,x\nno,x\n")
+      let (_, first) = try await run(
+        api, "segment:crowd", "external_id,note\na,x\nb,x\na,x\nno,x\n")
       #expect(first["state"] == "completed" && first["failed"] == 1 && first["done"] == 4)
-      _ = try await run(api, "segment:crowd", "\"external_id:b\"\n{\"external_id\":\"c\"}\n", Self.ndjson)
+      _ = try await run(
+        api, "segment:crowd", "\"external_id:b\"\n{\"external_id\":\"c\"}\n", Self.ndjson)
       #expect(try await members(1) == 2)
       #expect(try await members(2) == 2)
       #expect(try await api.count("SELECT list_version FROM segments") == 2)
@@ -202,14 +204,16 @@ struct ImportTests {
     try await PeopleAPI.with { api in
       for text in ["name,age\nx,1\n", "external_id,external_id\n", "external_id,\u{1}\n"] {
         let (_, job) = try await run(api, "users", text)
-        #expect(job["state"] == "failed" && job["problem"]?.stringValue?.isEmpty == false, "\(text)")
+        #expect(
+          job["state"] == "failed" && job["problem"]?.stringValue?.isEmpty == false, "\(text)")
       }
       let endless = "external_id,note\nu-1,\"" + String(repeating: "x\n", count: 700_000)
       #expect(try await run(api, "users", endless).job["state"] == "failed")
       #expect(try await run(api, "users", "").job["state"] == "completed")
       #expect(try await api.call(.post, "/v1/imports?kind=users", bytes: []).status == 415)
       #expect(
-        try await api.call(.post, "/v1/imports?kind=shoes", bytes: [], headers: Self.csv).status == 400)
+        try await api.call(.post, "/v1/imports?kind=shoes", bytes: [], headers: Self.csv).status
+          == 400)
     }
   }
 

@@ -24,7 +24,9 @@ struct IdentityFormTests {
 
   @Test(
     "what is no telephone number is refused",
-    arguments: ["+12", "12", "+0123456789", "call me", "+86138001380001234567", "138+00000000", "++1"])
+    arguments: [
+      "+12", "12", "+0123456789", "call me", "+86138001380001234567", "138+00000000", "++1",
+    ])
   func badPhones(text: String) {
     #expect(throws: IdentityFault.self) { try IdentityForm.standard.identity("phone", text) }
   }
@@ -34,7 +36,9 @@ struct IdentityFormTests {
     #expect(
       try IdentityForm.standard.identity("email", " Li.Lei@Example.COM\n").value
         == "li.lei@example.com")
-    for text in ["li", "@example.com", "li@", "li@localhost", "a b@example.com", "a@b@c.de", "a@-b.de"] {
+    for text in [
+      "li", "@example.com", "li@", "li@localhost", "a b@example.com", "a@b@c.de", "a@-b.de",
+    ] {
       #expect(throws: IdentityFault.self) { try IdentityForm.standard.identity("email", text) }
     }
   }
@@ -47,7 +51,9 @@ struct IdentityFormTests {
     #expect(Set([composed, decomposed]).count == 2)
     #expect(try IdentityForm.standard.identity("external_id", " U-7 ").value == "U-7")
     for text in ["", "  ", "a\u{0}b", String(repeating: "x", count: 256)] {
-      #expect(throws: IdentityFault.self) { try IdentityForm.standard.identity("external_id", text) }
+      #expect(throws: IdentityFault.self) {
+        try IdentityForm.standard.identity("external_id", text)
+      }
     }
     #expect(throws: IdentityFault.self) { try IdentityForm.standard.identity("shoe_size", "43") }
   }
@@ -67,7 +73,8 @@ struct IdentityFormTests {
     "language tags are put into their canonical form",
     arguments: [
       ("zh-cn", "zh-CN"), ("ZH-hans-cn", "zh-Hans-CN"), ("en", "en"), ("es-419", "es-419"),
-      ("de-1996", "de-1996"), ("sl-rozaj-biske", "sl-rozaj-biske"), ("en-u-ca-gregory", "en-u-ca-gregory"),
+      ("de-1996", "de-1996"), ("sl-rozaj-biske", "sl-rozaj-biske"),
+      ("en-u-ca-gregory", "en-u-ca-gregory"),
       ("zh-yue-HK", "zh-yue-HK"),
     ])
   func languages(text: String, expected: String) {
@@ -76,17 +83,24 @@ struct IdentityFormTests {
 
   @Test(
     "what is no language tag is refused",
-    arguments: ["", "z", "zh_CN", "zh-", "-CN", "english language", "zh-CN-", "en-u", "abcdefghi", "zh--CN"])
+    arguments: [
+      "", "z", "zh_CN", "zh-", "-CN", "english language", "zh-CN-", "en-u", "abcdefghi", "zh--CN",
+    ])
   func badLanguages(text: String) {
     #expect(LanguageTag.canonical(text) == nil)
   }
 
   @Test("zones are names of the IANA database, not abbreviations or offsets")
   func zones() {
-    for name in ["Asia/Shanghai", "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata"] {
+    for name in [
+      "Asia/Shanghai", "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata",
+    ] {
       #expect(TimeZoneName.isValid(name), "\(name)")
     }
-    for name in ["EST", "GMT+8", "asia/shanghai", "Asia/Nowhere", "+08:00", "", "Asia/../Asia/Shanghai", "posix/Asia/Shanghai"] {
+    for name in [
+      "EST", "GMT+8", "asia/shanghai", "Asia/Nowhere", "+08:00", "", "Asia/../Asia/Shanghai",
+      "posix/Asia/Shanghai",
+    ] {
       #expect(!TimeZoneName.isValid(name), "\(name)")
     }
   }

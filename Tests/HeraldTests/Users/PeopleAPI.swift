@@ -32,7 +32,8 @@ struct PeopleAPI: Sendable {
   private let endpoints: [Endpoint]
 
   static func with(
-    observers: [any EventObserver] = [], limits: EventWriter.Limits = .init(), batchSize: Int = 1000,
+    observers: [any EventObserver] = [], limits: EventWriter.Limits = .init(),
+    batchSize: Int = 1000,
     _ body: (PeopleAPI) async throws -> Void
   ) async throws {
     try await withDatabase(migrations: schema) {

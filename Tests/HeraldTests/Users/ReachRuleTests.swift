@@ -4,7 +4,8 @@ import Testing
 
 @Suite("Who can be reached")
 struct ReachRuleTests {
-  private static let phone = Identity(kind: IdentityKind.named("phone") ?? .externalID, value: "+8613800138000")
+  private static let phone = Identity(
+    kind: IdentityKind.named("phone") ?? .externalID, value: "+8613800138000")
   private static let device = Device(provider: "fcm", token: "t", platform: "android")
   private static let dead = Device(provider: "fcm", token: "t", platform: "android", state: .dead)
 

@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import JSON
 import Testing
 
@@ -23,7 +24,8 @@ struct UserTagTests {
       #expect(try await api.call(.put, path, nil).status == 422)
       #expect(try await api.call(.put, "/v1/users/external_id:a/tags/none", nil).status == 404)
       #expect(try await api.call(.put, "/v1/users/external_id:b/tags/tier", nil).status == 404)
-      #expect(try await api.call(.get, "/v1/users/external_id:a").json["tags"] == ["tier": "silver"])
+      #expect(
+        try await api.call(.get, "/v1/users/external_id:a").json["tags"] == ["tier": "silver"])
       #expect(try await api.call(.delete, path).status == 204)
       #expect(try await api.call(.delete, path).status == 404)
     }
@@ -33,8 +35,10 @@ struct UserTagTests {
   func expiry() async throws {
     try await PeopleAPI.with { api in
       try await api.user("a")
-      try await api.call(.put, "/v1/tags/hot", ["name": "Hot", "category": "behaviour", "ttl": "1h"])
-        .discard()
+      try await api.call(
+        .put, "/v1/tags/hot", ["name": "Hot", "category": "behaviour", "ttl": "1h"]
+      )
+      .discard()
       let set = try await api.call(.put, "/v1/users/external_id:a/tags/hot")
       #expect(set.json["expires_at"] == .instant(PeopleAPI.now.addingTimeInterval(3600)))
       let later = PeopleAPI.now.addingTimeInterval(3601)
@@ -55,7 +59,10 @@ struct UserTagTests {
       try await api.call(.put, "/v1/users/external_id:c/tags/vip").discard()
       let answer = try await api.call(
         .post, "/v1/tags/vip/users",
-        ["add": ["external_id:a", "external_id:no", "b", "external_id:b"], "remove": ["external_id:c"]])
+        [
+          "add": ["external_id:a", "external_id:no", "b", "external_id:b"],
+          "remove": ["external_id:c"],
+        ])
       #expect(answer.status == 200)
       #expect(
         answer.json["add"]?.arrayValue?.map { $0["status"]?.intValue } == [200, 404, 422, 200])

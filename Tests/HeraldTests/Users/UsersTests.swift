@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import JSON
 import Postgres
 import Testing
@@ -42,7 +43,7 @@ struct UsersTests {
         .post, "/v1/users",
         [
           "identities": ["external_id": "u-77", "phone": "13900139000"],
-          "attributes": ["age": 42, "city": nil], "tags": ["vip": false],
+          "attributes": ["age": 42, "city": .null], "tags": ["vip": false],
         ])
       #expect(changed.status == 200)
       #expect(changed.json["id"] == .string(id))
@@ -65,7 +66,8 @@ struct UsersTests {
           "locale": "zh_CN", "consents": ["sms": "yes", "pigeon": "granted"], "attribute": [:],
         ])
       #expect(answer.status == 422)
-      let places = Set(answer.json["errors"]?.arrayValue?.compactMap { $0["pointer"]?.stringValue } ?? [])
+      let places = Set(
+        answer.json["errors"]?.arrayValue?.compactMap { $0["pointer"]?.stringValue } ?? [])
       #expect(
         places == [
           "/identities/phone", "/identities/shoe", "/identities/external_id", "/time_zone",
@@ -145,7 +147,8 @@ struct UsersTests {
       let ids = try await withThrowingTaskGroup(of: String?.self) { group in
         for n in 0..<24 {
           group.addTask {
-            let identities: JSONValue = n % 2 == 0
+            let identities: JSONValue =
+              n % 2 == 0
               ? ["external_id": "u", "email": "u@example.com"]
               : ["email": "u@example.com", "external_id": "u", "device_id": "d"]
             return try await api.call(.post, "/v1/users", ["identities": identities])
@@ -170,8 +173,14 @@ struct UsersTests {
             let order = n % 2 == 0 ? names : names.reversed()
             let answer = try await api.call(
               .post, "/v1/users/batch",
-              ["users": .array(order.map { ["identities": ["external_id": .string($0)], "attributes": ["n": .int(n)]] })])
-            let statuses = Set(answer.json["results"]?.arrayValue?.compactMap { $0["status"]?.intValue } ?? [])
+              [
+                "users": .array(
+                  order.map {
+                    ["identities": ["external_id": .string($0)], "attributes": ["n": .int(n)]]
+                  })
+              ])
+            let statuses = Set(
+              answer.json["results"]?.arrayValue?.compactMap { $0["status"]?.intValue } ?? [])
             #expect(answer.status == 200 && statuses.isSubset(of: [200, 201]))
           }
         }
@@ -188,7 +197,10 @@ struct UsersTests {
       let etag = try await api.call(.get, "/v1/users/external_id:a").headers["etag"] ?? ""
       let patched = try await api.call(
         .patch, "/v1/users/external_id:a",
-        ["attributes": ["x": nil, "z": 3], "locale": nil, "identities": ["email": "a@example.com"]],
+        [
+          "attributes": ["x": .null, "z": 3], "locale": .null,
+          "identities": ["email": "a@example.com"],
+        ],
         headers: ["if-match": etag])
       #expect(patched.status == 200)
       #expect(patched.json["attributes"] == ["y": 2, "z": 3])
@@ -210,11 +222,17 @@ struct UsersTests {
       for n in 0..<5 {
         try await api.call(
           .post, "/v1/users",
-          ["identities": ["external_id": .string("u\(n)")], "tags": n % 2 == 0 ? ["even": true] : [:]],
-          now: PeopleAPI.now.addingTimeInterval(Double(n))).discard()
+          [
+            "identities": ["external_id": .string("u\(n)")],
+            "tags": n % 2 == 0 ? ["even": true] : [:],
+          ],
+          now: PeopleAPI.now.addingTimeInterval(Double(n))
+        ).discard()
       }
       func names(_ answer: PeopleAPI.Answer) -> [String] {
-        answer.json["data"]?.arrayValue?.compactMap { $0["identities"]?["external_id"]?.stringValue } ?? []
+        answer.json["data"]?.arrayValue?.compactMap {
+          $0["identities"]?["external_id"]?.stringValue
+        } ?? []
       }
       let first = try await api.call(.get, "/v1/users?limit=2")
       #expect(names(first) == ["u0", "u1"])
@@ -225,7 +243,8 @@ struct UsersTests {
       #expect(second.json["next"] == .null)
       #expect(names(try await api.call(.get, "/v1/users?tag=even")) == ["u0", "u2", "u4"])
       let instant = PeopleAPI.now.addingTimeInterval(2).rfc3339
-      #expect(names(try await api.call(.get, "/v1/users?created_after=\(instant)")) == ["u3", "u4"])
+      #expect(
+        names(try await api.call(.get, "/v1/users?created_after=\(instant)")) == ["u3", "u4"])
       #expect(try await api.call(.get, "/v1/users?tag=unknown").status == 404)
       #expect(try await api.call(.get, "/v1/users?after=nonsense").status == 400)
     }
@@ -235,7 +254,8 @@ struct UsersTests {
   func analyst() async throws {
     try await PeopleAPI.with { api in
       try await api.call(.post, "/v1/users", Self.example).discard()
-      let seen = try await api.call(.get, "/v1/users/external_id:u-77", as: PeopleAPI.caller(.analyst))
+      let seen = try await api.call(
+        .get, "/v1/users/external_id:u-77", as: PeopleAPI.caller(.analyst))
       for secret in ["13800138000", "li@example.com", "李雷", "1984", "abc"] {
         #expect(!seen.text.contains(secret), "\(secret)")
       }
@@ -263,7 +283,9 @@ struct UsersTests {
           "\(try row.get("key", as: String.self)) \(try row.get("priority", as: Int.self)) \(try row.get("multiple", as: Bool.self)) \(try row.get("on_conflict", as: String.self))"
         }
       }
-      let declared = IdentityKind.all.map { "\($0.key) \($0.priority) \($0.multiple) \($0.onConflict.rawValue)" }
+      let declared = IdentityKind.all.map {
+        "\($0.key) \($0.priority) \($0.multiple) \($0.onConflict.rawValue)"
+      }
       #expect(Set(rows) == Set(declared))
     }
   }

@@ -1,7 +1,11 @@
-/// Writes comma-separated values (RFC 4180) that a spreadsheet may open.
+/// Writes comma-separated values (RFC 4180) that a spreadsheet may open: a cell that it would take
+/// for a formula gets an apostrophe in front, as OWASP advises; numbers stay as they are.
 enum CSVText {
-  /// One line with its CRLF. A cell that a spreadsheet would take for a formula gets an apostrophe
-  /// in front, as OWASP advises.
+  static func write(_ records: [[String]]) -> String {
+    String(decoding: records.flatMap(line), as: UTF8.self)
+  }
+
+  /// One line with its CRLF.
   static func line(_ cells: [String]) -> [UInt8] {
     var out: [UInt8] = []
     for (index, cell) in cells.enumerated() {
@@ -14,7 +18,7 @@ enum CSVText {
 
   private static func append(_ cell: String, to out: inout [UInt8]) {
     var bytes = Array(cell.utf8)
-    if let first = bytes.first, formulaStarts.contains(first) {
+    if let first = bytes.first, formulaStarts.contains(first), Double(cell) == nil {
       bytes.insert(UInt8(ascii: "'"), at: 0)
     }
     guard bytes.contains(where: needsQuotes.contains) else {
