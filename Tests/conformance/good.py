@@ -76,6 +76,8 @@ GOOD = {
     "pausePlan": {"path": {"key": "{live_plan}"}}, "resumePlan": {"path": {"key": "{paused_plan}"}},
     "cancelPlan": {"path": {"key": "{live_plan}"}}, "archivePlan": {"path": {"key": "{plan}"}},
     "getPlanAccounting": {"path": {"key": "live0"}}, "getPlanReport": {"path": {"key": "live0"}},
+    "listPlanDeliveries": {"path": {"key": "live0"}, "query": {"limit": 1}},
+    "retryPlan": {"path": {"key": "live0"}, "body": {"status": "failed"}},
     "listApprovals": {"query": {"limit": 1, "state": "pending"}},
     "getApproval": {"path": {"id": "{approval}"}},
     "approveApproval": {"path": {"id": "{approval}"}, "body": {"hash": "{hash}"}},
@@ -110,5 +112,4 @@ OWN = [
     ("createImport", 404, {"query": {"kind": "segment:no-such-one"}, "text": ("text/csv", "a\n")}),
     ("createImport", 409, {"query": {"kind": "segment:adults0"}, "text": ("text/csv", "a\n")}),
     ("cancelJob", 409, {"path": {"id": "{job}"}}),
-    ("segmentInsight", 422, {"path": {"key": "adults0"}, "query": {"by": "tag:no-such-tag"}}),
 ]

@@ -80,7 +80,8 @@ def problem_everywhere(ctx, response, case):
     problem = json.loads(response.content)
     assert problem["status"] == response.status_code
     assert problem["message"] == problem["detail"] and problem["detail"]
-    assert problem["request_id"] == response.headers["x-request-id"][0]
+    if "idempotency-replayed" not in response.headers:
+        assert problem["request_id"] == response.headers["x-request-id"][0]
 
 
 @schemathesis.check
@@ -91,4 +92,6 @@ def good_data_is_read(ctx, response, case):
     if response.status_code != 400 or response.request.method.upper() != case.method.upper():
         return
     problem = json.loads(response.content)
+    if case.operation.label.endswith("/explain"):
+        return  # exactly one of two parameters
     assert problem.get("pointer") == "after", f"refused as malformed: {problem['detail']}"

@@ -184,7 +184,7 @@ def best_key(operation):
     return KEYS[next(role for role in order if role in allowed)]
 
 
-def send(id, parts=None, key="best", headers=None, raw=None, timeout=60):
+def send(id, parts=None, key="best", headers=None, raw=None, sign=False, timeout=60):
     """Sends an operation's request and checks the answer; answers the response."""
     method, pattern, operation = OPERATIONS[id]
     parts = filled(parts if parts is not None else good.GOOD.get(id, {}), {})
@@ -206,6 +206,7 @@ def send(id, parts=None, key="best", headers=None, raw=None, timeout=60):
         headers.setdefault("Content-Type", "application/json")
     if raw is not None:
         body = raw
+        headers.update(signature(raw) if sign else {})
     if key == "best":
         key = best_key(operation)
     if key:
@@ -344,11 +345,12 @@ def errors(id, idempotency_key):
             bad = {name: "\0" for name in query}
             expect(id, 400, send(id, {**good.GOOD.get(id, {}), "query": bad}))
         elif has_body:
-            raw = b'{"no_such_field' if roles(operation) else b"["
-            headers = gzip_not(operation) if roles(operation) else signature(raw)
-            expect(id, 400, send(id, raw=raw, headers=headers))
-            if roles(operation):
-                raw = b'{"events": "\\u0000"}'
+            headers = gzip_not(operation)
+            if not roles(operation):
+                expect(id, 400, send(id, raw=b"[", sign=True))
+            else:
+                expect(id, 400, send(id, raw=b'{"no_such_field', headers=headers))
+                raw = b'{"events": [{"name": "\\u0000"}]}'
                 expect(id, 400, send(id, raw=raw, headers=headers))
         if method == "POST":
             expect(id, 400, send(id, headers={"Idempotency-Key": "k" * 300}))

@@ -26,7 +26,11 @@ enum JobRoutes {
         tag: "Jobs",
         query: [
           .init(
-            "kind", ["type": "string", "pattern": "^(users|events|segment:[a-z0-9_-]{1,64})$"],
+            "kind",
+            Schema.oneOf([
+              Schema.choice(["users", "events"]),
+              ["type": "string", "pattern": "^segment:[a-z0-9_-]{1,64}$"],
+            ]),
             "What the file holds: users, events, or segment:{key}.", required: true)
         ], request: Schema.string,
         requestTypes: [

@@ -10,7 +10,7 @@ enum PlanRoutes {
           "putPlan", "Write the draft of a plan; every fault is named at once.", tag: "Plans",
           request: Schema.ref("PlanDocument"),
           responses: [200: Schema.ref("Plan"), 201: Schema.ref("Plan")],
-          errors: [.preconditionFailed, .wrongState])
+          errors: [.preconditionFailed])
       ) { call in
         let key = try call.key("key")
         let (overview, created) = try await plans.put(
