@@ -51,7 +51,7 @@ public final class Application: Sendable {
 
     let document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db)
+    let approvals = Approvals(db: db, settings: project)
     endpoints = [
       SystemRoutes.endpoints(db, document),
       UserRoutes.endpoints(Users(db: db)),

@@ -142,6 +142,15 @@ enum QueueStore {
       """)
   }
 
+  /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.
+  static func hasten(plan: String, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET due_at = \(now)
+      WHERE due_at > \(now) AND run_id IN (SELECT id FROM runs WHERE plan = \(plan))
+      """)
+  }
+
   /// Makes parked rows of a plan due again.
   static func unpark(plan: String, now: Date, in tx: Transaction) throws {
     try tx.execute(

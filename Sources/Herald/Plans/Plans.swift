@@ -104,7 +104,7 @@ public struct Plans: Sendable {
       try PlanStore.save(
         plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
       try RunStore.cancel(plan: key, now: now, in: tx)
-      try QueueStore.unpark(plan: key, now: now, in: tx)
+      try QueueStore.hasten(plan: key, now: now, in: tx)
     }
   }
 

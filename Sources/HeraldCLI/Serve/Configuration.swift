@@ -21,6 +21,7 @@ struct Configuration: Sendable {
   var trustedProxies: [AddressRange] = []
   var workers = DispatchSettings().workers
   var poolSize = 16
+  var leaseSeconds = DispatchSettings().leaseSeconds
 
   enum Role: String, CaseIterable, Sendable { case api, worker }
   enum LogFormat: String, CaseIterable, Sendable { case text, json }
@@ -109,6 +110,7 @@ struct Configuration: Sendable {
     }
     for (name, path) in [
       ("HERALD_WORKERS", \Configuration.workers), ("HERALD_POOL_SIZE", \.poolSize),
+      ("HERALD_LEASE_SECONDS", \.leaseSeconds),
     ] {
       guard let text = value(name) else { continue }
       if let number = Int(text), (1...200).contains(number) {

@@ -43,6 +43,7 @@ struct Installation: Sendable {
         logger: logger)
       var dispatch = DispatchSettings()
       dispatch.workers = configuration.workers
+      dispatch.leaseSeconds = configuration.leaseSeconds
       let application = Application(
         pool: pool,
         registry: .standard(
