@@ -387,6 +387,21 @@ def own_statuses():
             expect(id, status, send(id, parts))
 
 
+def cursors():
+    """Cursors that are well-formed but of no page: never a 5xx."""
+    values = ["", "x", "\0", "9" * 40, "-1", "2026-11-22T00:00:00Z", "infinity", "1e400",
+              str(uuid.uuid4()), "294276-12-31T00:00:00Z", "9223372036854775807"]
+    for id, (_, _, operation) in OPERATIONS.items():
+        if not any(one["name"] == "after" for one in operation["parameters"]):
+            continue
+        parts = filled(good.GOOD.get(id, {}), {})
+        for cursor in [[a] for a in values] + [[a, b] for a in values for b in values]:
+            text = base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode().rstrip("=")
+            answer = send(id, {**parts, "query": {"after": text}})
+            if answer.status_code not in (200, 400):
+                faults.append(f"{id}: cursor {cursor}: {answer.status_code}")
+
+
 def throttled():
     """60 bad keys of one address in a minute; a key that was good before still is."""
     for role in seeding.ROLES:
@@ -415,6 +430,7 @@ def main():
         except SystemExit as error:
             faults.append(f"{id}: could not be prepared: {error}")
     own_statuses()
+    cursors()
     used = used_key()
     for id in OPERATIONS:
         try:

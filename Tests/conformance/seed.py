@@ -120,13 +120,14 @@ def main():
     call("POST", "/v1/events", {"events": [
         {"message_id": f"m-{n}", "user": f"external_id:u-{n}", "name": "order_paid",
          "properties": {"amount": 12.5, "order_id": f"o-{n}"}} for n in range(20)]})
+    needed = [key["id"] for key in call("GET", "/v1/keys?limit=200")["data"]]
     spare = [call("POST", "/v1/keys", {"name": "spare", "role": "analyst", "principal": "spare"})
              for _ in range(10)]
     redeemed = redemptions(made["operator"])
     jobs = imports(made["operator"])
     seed = {
         "base": BASE, "admin": ADMIN, "keys": made, "users": ids, "plans": found,
-        "approvals": approvals, "spare_keys": [key["id"] for key in spare],
+        "approvals": approvals, "spare_keys": [key["id"] for key in spare], "needed_keys": needed,
         "redemptions": redeemed, "jobs": jobs,
     }
     with open(os.path.join(os.environ["CONFORMANCE_DIR"], "seed.json"), "w") as file:

@@ -90,6 +90,9 @@ public final class Keys: Sendable {
     let secret = Self.makeSecret()
     let id = UUIDv7.next(now: now)
     let key = try await db.write { tx in
+      if let scope = new.userScope {
+        try UserScope.check(scope, at: .root.appending("user_scope"), now: now, in: tx)
+      }
       try Self.insert(id, secret: secret, new, by: caller, now: now, in: tx)
       return try KeyStore.load(id, in: tx)
     }

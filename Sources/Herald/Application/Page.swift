@@ -64,7 +64,7 @@ extension Request {
   /// An integer query parameter in `range`; 400 otherwise.
   public func integer(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
     guard let text = query(name) else { return nil }
-    guard let value = Int(text), range.contains(value) else {
+    guard let value = Int(text), String(value) == text, range.contains(value) else {
       throw HeraldError(
         .badQuery,
         "`\(name)` must be a whole number from \(range.lowerBound) to \(range.upperBound).",
