@@ -114,7 +114,8 @@ func judge(
       + "most \(idempotent) in flight; unknown \(unknown) of at most \(once) in flight")
   for fault in ledger.faults.prefix(20) { print("  FAULT: \(fault)") }
   #expect(
-    ledger.faults.count == 0, "\(ledger.faults.count) faults, the first: \(ledger.faults.first ?? "")",
+    ledger.faults.count == 0,
+    "\(ledger.faults.count) faults, the first: \(ledger.faults.first ?? "")",
     sourceLocation: sourceLocation)
   #expect(ledger.repeats <= idempotent, sourceLocation: sourceLocation)
   #expect(unknown <= once, sourceLocation: sourceLocation)

@@ -202,8 +202,9 @@ extension ReportScene {
         """)
       try tx.execute(
         """
-        INSERT INTO coupon_issues (coupon, code_no, code, user_id, delivery_id, plan, nth, state, issued_at)
-        SELECT \(coupon), n, 'C' || n, u, d, 'hello', 1,
+        INSERT INTO coupon_issues (coupon, code_no, code, user_id, delivery_id, plan, nth, discount,
+          state, issued_at)
+        SELECT \(coupon), n, 'C' || n, u, d, 'hello', 1, '{}',
           CASE WHEN n <= \(redeemed) THEN 'redeemed' ELSE 'issued' END, \(now)
         FROM unnest(\(numbers), \(to.map(\.0)), \(to.map(\.1))) AS t (n, u, d)
         """)
