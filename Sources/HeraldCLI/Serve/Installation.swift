@@ -91,7 +91,7 @@ struct Installation: Sendable {
   }
 
   private static func requireCurrent(_ pool: Pool) async throws {
-    let status: HeraldSchema.Status
+    let status: MigrationStatus
     do {
       status = try await HeraldSchema.status(pool)
     } catch {
