@@ -2,6 +2,7 @@ import Conditions
 import Cryptography
 import Foundation
 import HTTP
+import JSON
 import Postgres
 import Synchronization
 

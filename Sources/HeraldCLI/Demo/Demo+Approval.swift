@@ -20,9 +20,9 @@ extension Demo {
 
   /// Neither who submitted nor who edited can approve, whatever the role of the key.
   func refuseAuthors(_ submission: Submission) async throws -> Check {
-    var table = TextTable(
-      .text("tries to approve"), .number("status"), .text("code"), .text("Herald says"))
+    var table = TextTable(.text("tries to approve"), .number("status"), .text("code"))
     var holds = true
+    var reason = ""
     for (who, client, mustBe) in [
       ("li.lei, operator's key", people.operator_, nil),
       ("li.lei, approver's key", people.operatorAsApprover, "self_approval"),
@@ -30,9 +30,11 @@ extension Demo {
     ] {
       let answer = try await decide(submission, client)
       holds = holds && answer.status == 403 && (mustBe == nil || answer.code == mustBe)
-      table.add(who, String(answer.status), answer.code ?? "", answer.detail)
+      table.add(who, String(answer.status), answer.code ?? "")
+      reason = answer.detail
     }
     terminal.say(table.lines())
+    terminal.say(TextWidth.wrap(reason, to: 90).map { "  │ " + $0 })
     return Check(
       what: "Nobody who wrote or edited the plan can approve it", holds: holds,
       figures: "403 self_approval")

@@ -8,6 +8,7 @@ struct DemoLedger: Sendable {
 
   struct Delivery: Sendable {
     let id: UUID
+    let user: UUID
     let step: String
     let status: String
     let channel: String?
@@ -26,13 +27,14 @@ struct DemoLedger: Sendable {
     try await pool.read { session in
       try session.query(
         """
-        SELECT d.id, d.step_id, d.status, d.channel,
+        SELECT d.id, d.user_id, d.step_id, d.status, d.channel,
           (SELECT i.code FROM coupon_issues i WHERE i.user_id = d.user_id AND i.plan = d.plan) AS code
         FROM deliveries d WHERE d.plan = \(plan)
         """
       ).map { row in
         Delivery(
-          id: try row.get("id"), step: try row.get("step_id"), status: try row.get("status"),
+          id: try row.get("id"), user: try row.get("user_id"), step: try row.get("step_id"),
+          status: try row.get("status"),
           channel: try row.get("channel"), code: try row.get("code"))
       }
     }

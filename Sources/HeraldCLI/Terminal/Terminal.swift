@@ -26,7 +26,7 @@ final class Terminal: Sendable {
       isInteractive ?? (isatty(descriptor) == 1 && environment["TERM"] != "dumb")
     self.isInteractive = isInteractive
     hasColours = isInteractive && environment["NO_COLOR"] == nil
-    interval = isInteractive ? .milliseconds(80) : .seconds(2)
+    interval = isInteractive ? .milliseconds(80) : .seconds(3)
   }
 
   func say(_ line: String = "") {
@@ -53,7 +53,10 @@ final class Terminal: Sendable {
   /// Shows how far `label` is; when it was shown a moment ago, nothing. `total` nil: not known.
   func progress(_ label: String, _ done: Int, of total: Int?, note: String = "") {
     state.withLock { state in
-      if let last = state.lastShown, ContinuousClock.now - last < interval { return }
+      // What takes no time needs no ordinary line.
+      let last = state.lastShown ?? (isInteractive ? nil : .now)
+      state.lastShown = last
+      if let last, ContinuousClock.now - last < interval { return }
       state.lastShown = .now
       if isInteractive {
         put("\r\u{1B}[K" + Self.bar(label, done, total, note))
@@ -85,7 +88,7 @@ final class Terminal: Sendable {
 
   private static func line(_ label: String, _ done: Int, _ total: Int?, _ note: String) -> String {
     let count = total.map { "\(done.grouped) of \($0.grouped)" } ?? done.grouped
-    return "  \(label): \(count)" + (note.isEmpty ? "" : "  \(note)")
+    return "  \(label): \(note.isEmpty ? count : note)"
   }
 
   /// One write a line, at once: also when the output is a pipe.
