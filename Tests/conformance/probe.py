@@ -411,6 +411,7 @@ def throttled():
     for id, (_, _, operation) in OPERATIONS.items():
         if "429" in operation["responses"]:
             expect(id, 429, send(id, {}, key="hk_bad"))
+            expect(id, 401, send(id, {}, key=None))
     for role in seeding.ROLES:
         answer = requests.get(
             BASE + "/v1/tags", headers={"Authorization": "Bearer " + KEYS[role]}, timeout=9)

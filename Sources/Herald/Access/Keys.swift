@@ -39,17 +39,18 @@ public final class Keys: Sendable {
 
   public init(db: Database) { self.db = db }
 
-  /// Who calls. 401 without a hint at what was wrong; 429 for an address that keeps guessing.
+  /// Who calls. 401 without a hint at what was wrong; 429 to the guesses of an address that keeps
+  /// guessing.
   /// A key that was good before is not turned away for what others do behind the same address.
   func authenticate(_ request: Request, now: Date) async throws -> Caller {
-    if !isKnown(request.apiKey), let wait = throttled(request.remoteAddress, now: now) {
+    let refused = HeraldError(
+      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
+    guard let secret = request.apiKey else { throw refused }
+    if !isKnown(secret), let wait = throttled(request.remoteAddress, now: now) {
       throw HeraldError(
         .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
         retryAfter: wait)
     }
-    let refused = HeraldError(
-      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
-    guard let secret = request.apiKey else { throw refused }
     guard let caller = try await find(secret: secret, now: now) else {
       countFailure(request.remoteAddress, now: now)
       throw refused
@@ -57,8 +58,7 @@ public final class Keys: Sendable {
     return caller
   }
 
-  private func isKnown(_ secret: String?) -> Bool {
-    guard let secret else { return false }
+  private func isKnown(_ secret: String) -> Bool {
     let hash = SHA256.hash(Array(secret.utf8))
     return cache.withLock { $0[hash] != nil }
   }

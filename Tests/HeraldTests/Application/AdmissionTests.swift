@@ -84,6 +84,7 @@ struct AdmissionTests {
     #expect(await status(secret) == 204)
     for number in 0..<Keys.failureLimit { #expect(await status("hk_\(number)") == 401) }
     #expect(await status("hk_more") == 429)
+    #expect(await answer(Request(), access: .writers, keys: keys) == 401)
     #expect(await status(secret) == 204)
   }
 
