@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Postgres
 import Testing
 
 @testable import Herald
