@@ -22,6 +22,9 @@ struct Configuration: Sendable {
   var workers = DispatchSettings().workers
   var poolSize = 16
 
+  /// A sentence for each variable that begins with HERALD_ and is none of these.
+  private(set) var unknownNames: [String] = []
+
   enum Role: String, CaseIterable, Sendable { case api, worker }
   enum LogFormat: String, CaseIterable, Sendable { case text, json }
 
@@ -39,7 +42,9 @@ struct Configuration: Sendable {
   ) throws {
     var faults: [String] = []
     let file = Self.read(flags["HERALD_CONFIG"] ?? environment["HERALD_CONFIG"], &faults)
+    var known: Set<String> = []
     func value(_ name: String) -> String? {
+      known.insert(name)
       let found = flags[name] ?? environment[name] ?? file[name]
       return found.flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -117,7 +122,8 @@ struct Configuration: Sendable {
         faults.append("\(name) takes a whole number from 1 to 200; it is '\(text)'.")
       }
     }
-    guard faults.isEmpty else { throw Faults(all: faults) }
+    unknownNames = SettingNames.warnings(about: Set(environment.keys).union(file.keys), known: known)
+    guard faults.isEmpty else { throw Faults(all: faults + unknownNames) }
   }
 
   private static func address(_ text: String) -> (String, Int)? {
