@@ -125,9 +125,10 @@ CREATE TABLE queue (
   -- Tries at this link that ended in 'retry'; claims are counted apart, to set poison rows aside.
   tries smallint NOT NULL DEFAULT 0,
   claims smallint NOT NULL DEFAULT 0,
-  -- The sender and content of this link, fixed at its first try.
+  -- The sender and content of this link, fixed at its first try. The content is JSON as it was
+  -- rendered: jsonb would give its members another order, and a resend must be the same bytes.
   sender text,
-  content jsonb,
+  content text,
   lease uuid,
   leased_until timestamptz,
   handed_over_at timestamptz,

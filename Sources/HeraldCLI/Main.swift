@@ -11,9 +11,9 @@ struct HeraldCommand: AsyncParsableCommand {
       """,
     version: Application.version,
     subcommands: [
-      ServeCommand.self, MigrateCommand.self, KeysCommand.self, GatewayCommand.self,
-      ClusterCommand.self, DoctorCommand.self, BackupCommand.self, RestoreCommand.self,
-      ResumeCommand.self, OpenAPICommand.self,
+      ServeCommand.self, DemoCommand.self, ImportCommand.self, MigrateCommand.self,
+      KeysCommand.self, GatewayCommand.self, DoctorCommand.self, BackupCommand.self,
+      RestoreCommand.self, ResumeCommand.self, OpenAPICommand.self, ClusterCommand.self,
     ])
 
   /// Errors reach the terminal as sentences.

@@ -61,7 +61,7 @@ public final class Application: Sendable {
 
     document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db)
+    let approvals = Approvals(db: db, settings: project)
     let reports = Reports(db: db, settings: project)
     checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [

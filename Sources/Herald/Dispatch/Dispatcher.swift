@@ -71,6 +71,8 @@ public final class Dispatcher: Sendable {
       } catch is CancellationError {
         return
       } catch {
+        // The pool has its own word for a query that was cancelled.
+        if Task.isCancelled { return }
         failures += 1
         if failures == 1 || failures % 50 == 0 {
           logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])

@@ -85,7 +85,7 @@ enum QueueStore {
         claims = 0, lease = NULL, leased_until = NULL, handed_over_at = NULL
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map { JSONB($0) } }))
+        \(rows.map { $0.content.map(text) }))
         AS n (id, due_at, link, phase, tries, sender, content)
       WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
       """)
@@ -104,9 +104,13 @@ enum QueueStore {
         tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
         handed_over_at = NULL
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.link)), \(rows.map(\.sender)),
-        \(rows.map { JSONB($0.content) })) AS n (id, link, sender, content)
+        \(rows.map { text($0.content) })) AS n (id, link, sender, content)
       WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
       """)
+  }
+
+  private static func text(_ content: JSONValue) -> String {
+    String(decoding: content.bytes, as: UTF8.self)
   }
 
   /// Notes that these are handed over next; those still held under the lease.
@@ -139,6 +143,15 @@ enum QueueStore {
       """
       DELETE FROM queue
       WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      """)
+  }
+
+  /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.
+  static func hasten(plan: String, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET due_at = \(now)
+      WHERE due_at > \(now) AND run_id IN (SELECT id FROM runs WHERE plan = \(plan))
       """)
   }
 
@@ -186,7 +199,7 @@ extension QueueEntry {
     tries = try row.get("tries")
     claims = try row.get("claims")
     sender = try row.get("sender")
-    content = try row.optionalJSON("content")
+    content = try row.get("content", as: String?.self).map { try JSONScanner.parse($0) }
     handedOverAt = try row.get("handed_over_at")
   }
 }

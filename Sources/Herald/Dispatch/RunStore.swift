@@ -74,11 +74,14 @@ enum RunStore {
     ).map(Run.init)
   }
 
-  /// Runs that have people to decide on or to wait for.
+  /// Runs that have people to decide on or to wait for; those cancelled while people were still
+  /// being decided on among them.
   static func active(in db: any Queryable) throws -> [Run] {
     try db.query(
       """
-      SELECT \(columns) FROM runs WHERE state IN ('entering', 'running') ORDER BY started_at
+      SELECT \(columns) FROM runs
+      WHERE state IN ('entering', 'running') OR (state = 'cancelled' AND entered_lanes <> -1)
+      ORDER BY started_at
       """
     ).map(Run.init)
   }

@@ -40,7 +40,8 @@ extension Checkup {
       return [
         .fail(
           check, "its secrets do not open with this HERALD_SECRETS_KEY",
-          "Start Herald with the key they were saved under, or save the sender with its secrets again.")
+          "Start Herald with the key they were saved under, or save the sender with its secrets again."
+        )
       ]
     }
     var findings: [Finding] = []

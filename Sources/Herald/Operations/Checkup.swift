@@ -86,12 +86,14 @@ public struct Checkup: Sendable {
   private static func durability(_ server: CheckupStore.Server) -> Finding {
     if server.fsync == "off" || server.fullPageWrites == "off" {
       return .fail(
-        "durability", "fsync is \(server.fsync), full_page_writes is \(server.fullPageWrites): a power cut can destroy the database",
+        "durability",
+        "fsync is \(server.fsync), full_page_writes is \(server.fullPageWrites): a power cut can destroy the database",
         "Set fsync = on and full_page_writes = on in postgresql.conf and reload it.")
     }
     if server.synchronousCommit == "off" {
       return .fail(
-        "durability", "synchronous_commit is off: what Herald has answered for can be lost in a crash",
+        "durability",
+        "synchronous_commit is off: what Herald has answered for can be lost in a crash",
         "Set synchronous_commit = on for Herald's role or database.")
     }
     return .ok("durability", "fsync and synchronous commits are on")
@@ -106,7 +108,8 @@ public struct Checkup: Sendable {
         "Run `herald migrate` with HERALD_MIGRATE_DATABASE_URL set to the owner's connection.")
     case .newer(let version):
       .fail(
-        "schema", "is version \(version), newer than this program", "Start the newer Herald instead."
+        "schema", "is version \(version), newer than this program",
+        "Start the newer Herald instead."
       )
     case .altered(let migration):
       .fail(
@@ -140,7 +143,8 @@ public struct Checkup: Sendable {
       let tables = rights.missing.prefix(5).joined(separator: ", ")
       findings.append(
         .fail(
-          "role", "\(rights.role) lacks rights on \(tables.isEmpty ? "herald_make_partition" : tables)",
+          "role",
+          "\(rights.role) lacks rights on \(tables.isEmpty ? "herald_make_partition" : tables)",
           "Run `herald migrate` as the owner: it grants role herald_app what it needs."))
     }
     if rights.isSuperuser || rights.canCreate || rights.ownsTables {
@@ -182,7 +186,9 @@ public struct Checkup: Sendable {
     if !ofDispatch.isEmpty {
       let names = ofDispatch.map { "\($0.table) \($0.count)" }.joined(separator: ", ")
       findings.append(
-        .warn("partitions", "rows lie outside every month (\(names); at most 1000 are counted)", remedy))
+        .warn(
+          "partitions", "rows lie outside every month (\(names); at most 1000 are counted)", remedy)
+      )
     }
     return findings
   }

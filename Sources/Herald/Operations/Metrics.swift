@@ -155,7 +155,8 @@ extension MetricsText {
       "herald_queue_orphaned", "Deliveries whose worker vanished and which none has taken over.",
       queue.orphaned)
     gauge("herald_audit_unsealed", "Audit entries not yet in the chain.", stored.unsealed)
-    family("herald_partitions_ahead", .gauge, "Months that have their partition, this one included.")
+    family(
+      "herald_partitions_ahead", .gauge, "Months that have their partition, this one included.")
     for (table, months) in stored.months {
       sample("herald_partitions_ahead", ["table": table], months)
     }

@@ -62,7 +62,8 @@ enum MetricsStore {
   static let partitioned = ["events", "deliveries", "attempts", "receipts"]
 
   /// By table: the months there are without a gap from this one on, up to twelve.
-  static func monthsAhead(now: Date, in db: any Queryable) throws -> [(table: String, months: Int)] {
+  static func monthsAhead(now: Date, in db: any Queryable) throws -> [(table: String, months: Int)]
+  {
     try db.query(
       """
       SELECT t AS "table", coalesce((SELECT min(m) FROM generate_series(0, 11) AS m

@@ -16,7 +16,9 @@ struct ProcessFigures: Sendable {
   static func read() -> ProcessFigures {
     // Field 2 of /proc/self/stat, the name, may hold spaces: the rest is counted from its end.
     let stat = text("/proc/self/stat")
-    let fields = stat.lastIndex(of: ")").map { stat[stat.index(after: $0)...].split(separator: " ") }
+    let fields = stat.lastIndex(of: ")").map {
+      stat[stat.index(after: $0)...].split(separator: " ")
+    }
     func field(_ number: Int) -> Int? {
       guard let fields, fields.indices.contains(number - 3) else { return nil }
       return Int(fields[number - 3])

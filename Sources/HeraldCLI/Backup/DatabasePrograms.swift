@@ -8,20 +8,24 @@ struct DatabasePrograms: Sendable {
   let directory: String
   private let environment: [String: String]
 
-  /// Programs at least as new as the server: older ones refuse it.
+  /// Programs of the server's version, or the next newer ones there are: older ones refuse it.
   static func find(
     for url: String, serverVersion: Int,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) async throws -> DatabasePrograms {
     let directories = await ServerPrograms.candidates(environment, program: "pg_dump")
+    var found: (directory: String, version: Int)?
     for directory in directories {
       guard access(directory + "/pg_restore", X_OK) == 0,
         let outcome = try? await ChildProcess.run([directory + "/pg_dump", "--version"]),
         outcome.status == 0, let version = ServerPrograms.majorVersion(outcome.output),
-        version >= serverVersion
+        version >= serverVersion, version < found?.version ?? .max
       else { continue }
+      found = (directory, version)
+    }
+    if let found {
       return DatabasePrograms(
-        directory: directory, environment: try libraryEnvironment(url, environment))
+        directory: found.directory, environment: try libraryEnvironment(url, environment))
     }
     throw Sentence(
       """

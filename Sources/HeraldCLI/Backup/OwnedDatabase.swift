@@ -36,7 +36,9 @@ struct OwnedDatabase: Sendable {
           SELECT current_database()::text AS name,
             current_setting('server_version_num')::bigint / 10000 AS version
           """
-        ).map { (name: try $0.get("name", as: String.self), version: try $0.get("version", as: Int.self)) }
+        ).map {
+          (name: try $0.get("name", as: String.self), version: try $0.get("version", as: Int.self))
+        }
       }
       guard let server else { throw Sentence("PostgreSQL does not say which database this is.") }
       return OwnedDatabase(

@@ -35,7 +35,8 @@ struct ResumeCommand: AsyncParsableCommand {
       switch try await installation.application.restorations.resume(now: Date()) {
       case .resumed: print("Dispatch goes on.")
       case .resumedOver(let former):
-        print("Dispatch goes on. Note: \(former). Stop it again if that still holds: POST /v1/stop.")
+        print(
+          "Dispatch goes on. Note: \(former). Stop it again if that still holds: POST /v1/stop.")
       case .notStopped: print("Nothing is stopped by a restoration.")
       }
     } catch {

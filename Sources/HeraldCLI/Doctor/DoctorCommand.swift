@@ -54,7 +54,9 @@ struct DoctorCommand: AsyncParsableCommand {
           "HERALD_DATA_DIR": dataDir, "HERALD_DATABASE_URL": databaseUrl, "HERALD_CONFIG": config,
         ].compactMapValues { $0 })
     } catch let faults as Configuration.Faults {
-      return faults.all.map { .fail("configuration", $0, "Correct it and run `herald doctor` again.") }
+      return faults.all.map {
+        .fail("configuration", $0, "Correct it and run `herald doctor` again.")
+      }
     } catch {
       return [.fail("configuration", Sentence(error).description, "Correct it.")]
     }

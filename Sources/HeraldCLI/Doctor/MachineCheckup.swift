@@ -37,7 +37,8 @@ struct MachineCheckup: Sendable {
     let key = path + "/first-admin-key"
     if ClusterFiles.entry(key) != nil {
       findings.append(
-        .warn("data directory", "\(key) is still there", "Keep the key elsewhere and delete the file."))
+        .warn(
+          "data directory", "\(key) is still there", "Keep the key elsewhere and delete the file."))
     }
     return findings + space(path)
   }

@@ -21,6 +21,7 @@ struct Configuration: Sendable {
   var trustedProxies: [AddressRange] = []
   var workers = DispatchSettings().workers
   var poolSize = 16
+  var leaseSeconds = DispatchSettings().leaseSeconds
 
   /// A sentence for each variable that begins with HERALD_ and is none of these.
   private(set) var unknownNames: [String] = []
@@ -114,6 +115,7 @@ struct Configuration: Sendable {
     }
     for (name, path) in [
       ("HERALD_WORKERS", \Configuration.workers), ("HERALD_POOL_SIZE", \.poolSize),
+      ("HERALD_LEASE_SECONDS", \.leaseSeconds),
     ] {
       guard let text = value(name) else { continue }
       if let number = Int(text), (1...200).contains(number) {
@@ -122,7 +124,8 @@ struct Configuration: Sendable {
         faults.append("\(name) takes a whole number from 1 to 200; it is '\(text)'.")
       }
     }
-    unknownNames = SettingNames.warnings(about: Set(environment.keys).union(file.keys), known: known)
+    unknownNames = SettingNames.warnings(
+      about: Set(environment.keys).union(file.keys), known: known)
     guard faults.isEmpty else { throw Faults(all: faults + unknownNames) }
   }
 

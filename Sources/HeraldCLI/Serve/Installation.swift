@@ -43,6 +43,7 @@ struct Installation: Sendable {
         logger: logger)
       var dispatch = DispatchSettings()
       dispatch.workers = configuration.workers
+      dispatch.leaseSeconds = configuration.leaseSeconds
       let application = Application(
         pool: pool,
         registry: .standard(
@@ -100,13 +101,30 @@ struct Installation: Sendable {
       }
     } catch {
       await pool.close()
-      throw error
+      throw refusal(error, "HERALD_MIGRATE_DATABASE_URL")
     }
     await pool.close()
   }
 
+  /// Says what to do about a PostgreSQL that does not answer; other errors stay as they are.
+  private static func refusal(_ error: any Error, _ setting: String) -> any Error {
+    guard let error = error as? PostgresError, error.isUnavailable else { return error }
+    return Refusal(
+      description: """
+        PostgreSQL cannot be used: \(error.message)
+        Start it, or correct \(setting); without HERALD_DATABASE_URL `herald serve` keeps a \
+        PostgreSQL of its own.
+        """)
+  }
+
   private static func requireCurrent(_ pool: Pool) async throws {
-    switch try await HeraldSchema.status(pool) {
+    let status: MigrationStatus
+    do {
+      status = try await HeraldSchema.status(pool)
+    } catch {
+      throw refusal(error, "HERALD_DATABASE_URL")
+    }
+    switch status {
     case .current: return
     case .pending:
       throw Refusal(

@@ -16,6 +16,7 @@ struct Sentence: Error, CustomStringConvertible {
       case let error as PostgresError: Self.text(error)
       case let error as MigrationError: Self.text(error)
       case let error as ListenError: Self.text(error)
+      case let error as CocoaError: error.localizedDescription
       case let error as any CustomStringConvertible: error.description
       default: error.localizedDescription
       }

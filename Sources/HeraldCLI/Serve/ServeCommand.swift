@@ -71,7 +71,14 @@ struct ServeCommand: AsyncParsableCommand {
       http.trustedProxies = configuration.trustedProxies
       http.accessLog = AccessLog.writer(logger)
       let started = try installation.application.server(http)
-      let port = try started.start()
+      let port: Int
+      do {
+        port = try started.start()
+      } catch let error as ListenError {
+        throw Installation.Refusal(
+          description: "Herald \(error). Stop what listens there, or choose another address with "
+            + "--listen or HERALD_LISTEN.")
+      }
       logger.info("serving", metadata: ["address": "\(configuration.listenHost):\(port)"])
       server = started
     }

@@ -1,7 +1,9 @@
 /// The names of settings, for those who mistype one.
 enum SettingNames {
   /// Not read by `Configuration` but elsewhere.
-  private static let others = ["HERALD_CONFIG", "HERALD_POSTGRES_BIN"]
+  private static let others = [
+    "HERALD_CONFIG", "HERALD_POSTGRES_BIN", "HERALD_SHARED", "HERALD_URL", "HERALD_KEY",
+  ]
   /// Of the test suite.
   private static let foreign = ["HERALD_TEST_", "HERALD_TORTURE"]
 
