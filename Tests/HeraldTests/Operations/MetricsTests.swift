@@ -31,10 +31,7 @@ struct MetricsTests {
       let metrics = Metrics(db: scene.db, attempts: AttemptMetrics())
       for (milliseconds, status) in [(1, 200), (30, 404), (60_000, 200)] {
         metrics.http.record(
-          AccessEntry(
-            requestID: "r", method: .get, pattern: "/v1/tags", status: status,
-            duration: .milliseconds(milliseconds), bytesIn: 0, bytesOut: 0, remoteAddress: "",
-            aborted: false))
+          .get, "/v1/tags", status: status, duration: .milliseconds(milliseconds))
       }
       let lines = await scene.lines(metrics)
       let labels = "{route=\"/v1/tags\",method=\"GET\","
