@@ -13,6 +13,7 @@ public enum Migrations {
     (7, "dispatch", PackageResources._007_dispatch_sql),
     (8, "partitions", PackageResources._008_partitions_sql),
     (9, "statistics", PackageResources._009_statistics_sql),
+    (10, "restoration", PackageResources._010_restoration_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

@@ -1,4 +1,6 @@
 import Foundation
+import HTTP
+import JSON
 import Testing
 
 @testable import HeraldCLI

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Logging
+import HTTP
 import Testing
 
 @testable import HeraldCLI

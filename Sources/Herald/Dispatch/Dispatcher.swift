@@ -15,18 +15,24 @@ public final class Dispatcher: Sendable {
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
+  private let handovers: HandoverMark
   private let logger: Logger
+
+  /// What this process handed over and what came of it.
+  var attempts: AttemptMetrics { health.attempts }
 
   public init(
     db: Database, senders: Senders, settings: DispatchSettings = DispatchSettings(),
     projectSettings: @escaping @Sendable () async throws -> ProjectSettings,
-    now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+    now: @escaping @Sendable () -> Date = { Date() },
+    handovers: HandoverMark = HandoverMark(directory: nil), logger: Logger
   ) {
     self.db = db
     self.senders = senders
     self.settings = settings
     self.projectSettings = projectSettings
     self.now = now
+    self.handovers = handovers
     self.logger = logger
     plans = ApprovedPlans()
     launches = Launches(db: db, plans: plans, settings: projectSettings, logger: logger)
@@ -126,7 +132,7 @@ public final class Dispatcher: Sendable {
         let flight = Flight(
           db: db, senders: senders, plans: plans, health: health, settings: settings, lane: lane,
           lease: lease, sender: sender, handovers: Array(rows.prefix(admitted)), now: now,
-          jitter: { Double.random(in: 0..<1) }, logger: logger)
+          jitter: { Double.random(in: 0..<1) }, mark: self.handovers, logger: logger)
         group.addTask { try await flight.carry() }
       }
       try await group.waitForAll()

@@ -17,6 +17,7 @@ struct Flight: Sendable {
   let handovers: [Handover]
   let now: @Sendable () -> Date
   let jitter: @Sendable () -> Double
+  let mark: HandoverMark
   let logger: Logger
 
   /// Seconds of a pace that are taken at a time, and for which a flight waits at most.
@@ -76,7 +77,9 @@ struct Flight: Sendable {
 
   /// Marks the chunk as handed over; nil when a stop came in between or the lease is lost.
   private func begin(_ chunk: [Handover]) async throws -> [Handover]? {
-    try await db.pool.write { tx in
+    // Finds out whether the database was restored meanwhile, and stops everything when it was.
+    try await mark.advance(in: db, logger: logger)
+    return try await db.pool.write { tx in
       let stops = try StopStore.lock(in: tx)
       let paused = try StopStore.pausedPlans(Set(chunk.map(\.entry.plan)).sorted(), in: tx)
       let cancelled = try StopStore.cancelledRuns(Set(chunk.map(\.entry.runID)), in: tx)

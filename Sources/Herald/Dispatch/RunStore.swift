@@ -22,8 +22,12 @@ enum RunStore {
   ) throws -> Run? {
     try tx.one(
       """
-      INSERT INTO runs (id, plan, plan_version, occurrence, state, started_at)
-      VALUES (\(id), \(plan), \(version)::integer, \(occurrence), 'entering', \(now))
+      INSERT INTO runs (id, plan, plan_version, occurrence, state, started_at, restored)
+      SELECT \(id), v.plan, v.version, \(occurrence), 'entering', \(now),
+        -- Launched after a restoration although due before it: it may have been launched already.
+        coalesce(v.launch_at <= m.restored_at, false)
+      FROM plan_versions v LEFT JOIN handover_mark m ON true
+      WHERE v.plan = \(plan) AND v.version = \(version)::integer
       ON CONFLICT (plan, plan_version, occurrence) DO NOTHING
       RETURNING \(columns)
       """

@@ -25,7 +25,8 @@ enum StopRoutes {
           "startDispatch", "Lift the stop of one channel, or the one of everything.",
           tag: "Operations", request: Schema.object(["channel?": channels]),
           requestRequired: false,
-          responses: [200: Schema.ref("StopStanding")])
+          responses: [200: Schema.ref("StopStanding")],
+          errors: [.wrongState])
       ) { call in
         let wish = try call.stopWish { _ in nil }
         let standing = try await stops.start(wish.channel, by: call.caller, now: call.now)

@@ -1,5 +1,7 @@
+import Postgres
 import Foundation
 import JSON
+import Postgres
 import Testing
 
 @testable import Herald
