@@ -95,7 +95,7 @@ public final class Dispatcher: Sendable {
     let lease = UUID()
     let now = now()
     let settings = settings
-    let entries = try await db.pool.write { tx in
+    let entries = try await db.dispatch { tx in
       guard try !StopStore.lock(in: tx).contains("all") else { return [QueueEntry]() }
       return try QueueStore.claim(
         lane: lane, limit: settings.batch, lease: lease, leaseSeconds: settings.leaseSeconds,
@@ -103,9 +103,9 @@ public final class Dispatcher: Sendable {
     }
     guard !entries.isEmpty else { return false }
     let preparation = Preparation(
-      plans: plans, senders: senders, project: try await projectSettings(), now: now, lane: lane,
-      lease: lease)
-    let handovers = try await db.pool.write { tx in try preparation.run(entries, in: tx) }
+      plans: plans, senders: senders, health: health, settings: settings,
+      project: try await projectSettings(), now: now, lane: lane, lease: lease)
+    let handovers = try await db.dispatch { tx in try preparation.run(entries, in: tx) }
     try await fly(handovers, lane: lane, lease: lease)
     return true
   }
@@ -134,7 +134,7 @@ public final class Dispatcher: Sendable {
   /// Puts rows back while their sender's breaker is open.
   private func rest(_ rows: [Handover], lane: Int, lease: UUID) async throws {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
-    try await db.pool.write { tx in
+    try await db.dispatch { tx in
       try QueueStore.postpone(
         rows.map { row in
           QueueStore.Postponement(
