@@ -85,8 +85,10 @@ enum DeliveryStore {
           AS o (lane, id, priority, user_id, run_id, step_id, entered_at, plan, plan_version)
       ), ledger AS (
         INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-          created_at)
-        SELECT user_id, run_id, step_id, entered_at, id, plan, plan_version, \(now) FROM opened
+          possibly_duplicate, created_at)
+        SELECT o.user_id, o.run_id, o.step_id, o.entered_at, o.id, o.plan, o.plan_version,
+          r.restored, \(now)
+        FROM opened o JOIN runs r ON r.id = o.run_id
       )
       INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
         entered_at, plan, plan_version, step_entered_at)

@@ -15,18 +15,24 @@ public final class Dispatcher: Sendable {
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
+  private let handovers: HandoverMark
   private let logger: Logger
+
+  /// What this process handed over and what came of it.
+  var attempts: AttemptMetrics { health.attempts }
 
   public init(
     db: Database, senders: Senders, settings: DispatchSettings = DispatchSettings(),
     projectSettings: @escaping @Sendable () async throws -> ProjectSettings,
-    now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+    now: @escaping @Sendable () -> Date = { Date() },
+    handovers: HandoverMark = HandoverMark(directory: nil), logger: Logger
   ) {
     self.db = db
     self.senders = senders
     self.settings = settings
     self.projectSettings = projectSettings
     self.now = now
+    self.handovers = handovers
     self.logger = logger
     plans = ApprovedPlans()
     launches = Launches(db: db, plans: plans, settings: projectSettings, logger: logger)
@@ -65,6 +71,8 @@ public final class Dispatcher: Sendable {
       } catch is CancellationError {
         return
       } catch {
+        // The pool has its own word for a query that was cancelled.
+        if Task.isCancelled { return }
         failures += 1
         if failures == 1 || failures % 50 == 0 {
           logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
@@ -74,12 +82,22 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  /// One batch of one lane; false when nothing was due.
+  /// Batches of a lane that are worked on before another lane has its turn.
+  private static let stay = 8
+
+  /// A few batches of one lane; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
     guard let lane = take(from: due) else { return false }
     defer { busy.withLock { _ = $0.remove(lane) } }
-    return try await work(lane)
+    var batches = 0
+    while batches < Self.stay {
+      let claimed = try await work(lane)
+      if claimed > 0 { batches += 1 }
+      // Looking for lanes costs more than claiming: while this one is full, there is no need to.
+      guard claimed == settings.batch, !Task.isCancelled else { break }
+    }
+    return batches > 0
   }
 
   /// A lane nobody in this process is working on.
@@ -91,7 +109,8 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  private func work(_ lane: Int) async throws -> Bool {
+  /// How many rows were claimed.
+  private func work(_ lane: Int) async throws -> Int {
     let lease = UUID()
     let now = now()
     let settings = settings
@@ -101,13 +120,16 @@ public final class Dispatcher: Sendable {
         lane: lane, limit: settings.batch, lease: lease, leaseSeconds: settings.leaseSeconds,
         now: now, in: tx)
     }
-    guard !entries.isEmpty else { return false }
+    guard !entries.isEmpty else { return 0 }
     let preparation = Preparation(
       plans: plans, senders: senders, health: health, settings: settings,
       project: try await projectSettings(), now: now, lane: lane, lease: lease)
+    // The preparation begins hand-overs: this finds out first whether the database was restored
+    // meanwhile, and stops everything when it was.
+    try await self.handovers.advance(in: db, logger: logger)
     let handovers = try await db.dispatch { tx in try preparation.run(entries, in: tx) }
     try await fly(handovers, lane: lane, lease: lease)
-    return true
+    return entries.count
   }
 
   /// One flight for each sender, beside each other: a slow one does not hold up the rest.
@@ -124,7 +146,7 @@ public final class Dispatcher: Sendable {
         let flight = Flight(
           db: db, senders: senders, plans: plans, health: health, settings: settings, lane: lane,
           lease: lease, sender: sender, handovers: Array(rows.prefix(admitted)), now: now,
-          jitter: { Double.random(in: 0..<1) }, logger: logger)
+          jitter: { Double.random(in: 0..<1) }, mark: self.handovers, logger: logger)
         group.addTask { try await flight.carry() }
       }
       try await group.waitForAll()

@@ -52,9 +52,9 @@ enum EnrolmentStore {
           RETURNING user_id, state
         ), opened AS (
           INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-            created_at)
+            possibly_duplicate, created_at)
           SELECT d.user_id, \(run.id), \(entry.firstStep), \(now), d.delivery_id, \(run.plan),
-            \(run.planVersion)::integer, \(now)
+            \(run.planVersion)::integer, (SELECT restored FROM runs WHERE id = \(run.id)), \(now)
           FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
           RETURNING user_id, id
         )

@@ -17,6 +17,7 @@ struct Flight: Sendable {
   let handovers: [Handover]
   let now: @Sendable () -> Date
   let jitter: @Sendable () -> Double
+  let mark: HandoverMark
   let logger: Logger
 
   /// Seconds of a pace that are taken at a time, and for which a flight waits at most.
@@ -41,6 +42,7 @@ struct Flight: Sendable {
       waiting = waiting.prefix(quota)
     }
     let size = try Self.size(for: sender, by: senders, settings)
+    var renewed = ContinuousClock.now
     while !waiting.isEmpty {
       let granted = try await takePace(min(size, waiting.count), Array(waiting))
       if granted == 0 {
@@ -49,7 +51,9 @@ struct Flight: Sendable {
       }
       let chunk = Array(waiting.prefix(granted))
       waiting = waiting.dropFirst(granted)
-      guard let begun = try await begin(chunk) else {
+      let renews = ContinuousClock.now - renewed > .seconds(settings.leaseSeconds) / 4
+      if renews { renewed = .now }
+      guard let begun = try await begin(chunk, renews: renews) else {
         try await release(chunk + waiting)
         return
       }
@@ -92,8 +96,11 @@ struct Flight: Sendable {
   }
 
   /// Marks the chunk as handed over; nil when a stop came in between or the lease is lost.
-  private func begin(_ chunk: [Handover]) async throws -> [Handover]? {
-    try await db.dispatch { tx in
+  /// `renews`: with a renewed lease for the rest as well.
+  private func begin(_ chunk: [Handover], renews: Bool) async throws -> [Handover]? {
+    // Finds out whether the database was restored meanwhile, and stops everything when it was.
+    try await mark.advance(in: db, logger: logger)
+    return try await db.dispatch { tx in
       let stops = try StopStore.lock(in: tx)
       let paused = try StopStore.pausedPlans(Set(chunk.map(\.entry.plan)).sorted(), in: tx)
       let cancelled = try StopStore.cancelledRuns(Set(chunk.map(\.entry.runID)), in: tx)
@@ -101,10 +108,13 @@ struct Flight: Sendable {
       guard stops.isDisjoint(with: ["all", channel]), paused.isEmpty, cancelled.isEmpty else {
         return nil
       }
-      _ = try QueueStore.renew(
-        lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
+      if renews {
+        _ = try QueueStore.renew(
+          lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
+      }
       let held = try QueueStore.markHandedOver(
-        chunk.map(\.entry.deliveryID), lane: lane, lease: lease, in: tx)
+        chunk.map(\.entry.deliveryID), lane: lane, lease: lease,
+        leaseSeconds: settings.leaseSeconds, in: tx)
       return chunk.filter { held.contains($0.entry.deliveryID) }
     }
   }

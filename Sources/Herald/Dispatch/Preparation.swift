@@ -52,9 +52,9 @@ struct Preparation {
     }
     try settlement.apply(now: now, in: tx)
     try begin(&handovers, stops, facts)
-    try QueueStore.prepare(
+    let held = try QueueStore.prepare(
       handovers, lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
-    return handovers
+    return handovers.filter { held.contains($0.entry.deliveryID) }
   }
 
   /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read

@@ -55,6 +55,7 @@ struct PreparationFacts {
       },
       receiptArrived: receipts.contains(entry.deliveryID),
       projectZone: preparation.project.timeZone,
+      projectQuietHours: preparation.project.quietHours,
       unknownConsent: preparation.project.unknownConsent)
   }
 

@@ -89,7 +89,7 @@ enum QueueStore {
         claims = 0, lease = NULL, leased_until = NULL, handed_over_at = NULL
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map { JSONB($0) } }), \(rows.map { _ in Int16(clamping: lane) }),
+        \(rows.map { $0.content.map(text) }), \(rows.map { _ in Int16(clamping: lane) }),
         \(rows.map { _ in lease }))
         AS n (id, due_at, link, phase, tries, sender, content, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
@@ -97,32 +97,40 @@ enum QueueStore {
   }
 
   /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
-  /// every try. Those begun are handed over next; the lease of all is renewed.
+  /// every try. Those begun are handed over next; the lease of all is renewed. Those still held
+  /// under it.
   static func prepare(
     _ handovers: [Handover], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
-  ) throws {
-    guard !handovers.isEmpty else { return }
-    try tx.execute(
+  ) throws -> Set<UUID> {
+    guard !handovers.isEmpty else { return [] }
+    let rows = try tx.query(
       """
       UPDATE queue q SET sender = n.sender, content = n.content, phase = 'send',
         tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
         handed_over_at = CASE WHEN n.begun THEN clock_timestamp() END,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       FROM unnest(\(handovers.map(\.entry.deliveryID)), \(handovers.map(\.link)),
-        \(handovers.map(\.sender.key)), \(handovers.map { JSONB($0.message.content) }),
+        \(handovers.map(\.sender.key)), \(handovers.map { text($0.message.content) }),
         \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lane) }),
         \(handovers.map { _ in lease })) AS n (id, link, sender, content, begun, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      RETURNING q.delivery_id
       """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
-  /// Notes that these are handed over next; those still held under the lease.
+  private static func text(_ content: JSONValue) -> String {
+    String(decoding: content.bytes, as: UTF8.self)
+  }
+
+  /// Notes that these are handed over next and renews their lease; those still held under it.
   static func markHandedOver(
-    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+    _ ids: [UUID], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
   ) throws -> Set<UUID> {
     let rows = try tx.query(
       """
-      UPDATE queue SET handed_over_at = clock_timestamp()
+      UPDATE queue SET handed_over_at = clock_timestamp(),
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
       RETURNING delivery_id
       """)
@@ -153,6 +161,15 @@ enum QueueStore {
       RETURNING delivery_id
       """)
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.
+  static func hasten(plan: String, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET due_at = \(now)
+      WHERE due_at > \(now) AND run_id IN (SELECT id FROM runs WHERE plan = \(plan))
+      """)
   }
 
   /// Makes parked rows of a plan due again.
@@ -199,7 +216,7 @@ extension QueueEntry {
     tries = try row.get("tries")
     claims = try row.get("claims")
     sender = try row.get("sender")
-    content = try row.optionalJSON("content")
+    content = try row.get("content", as: String?.self).map { try JSONScanner.parse($0) }
     handedOverAt = try row.get("handed_over_at")
   }
 }

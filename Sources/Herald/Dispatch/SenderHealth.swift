@@ -10,12 +10,15 @@ final class SenderHealth: Sendable {
   }
 
   private let states = Mutex<[String: State]>([:])
+  /// What came of all hand-overs, for the metrics.
+  let attempts = AttemptMetrics()
 
   /// Troubles in a row that open the breaker, and for how long it stays open.
   static let limit = 50
   static let rest = Duration.seconds(5)
 
   func record(_ sender: String, outcomes: [AttemptOutcome]) {
+    attempts.record(sender, outcomes: outcomes)
     states.withLock { states in
       for outcome in outcomes {
         switch outcome {

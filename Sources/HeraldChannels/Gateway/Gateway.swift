@@ -96,7 +96,8 @@ public final class Gateway: Sendable {
       deliveryID: body["delivery_id"]?.stringValue ?? "", idempotencyKey: key, channel: channel,
       to: body["to"] ?? .null, content: body["content"] ?? .null, user: body["user"] ?? .null,
       plan: body["plan"]?.stringValue ?? "", step: body["step"]?.stringValue ?? "",
-      arrivedAt: arrivedAt, attempt: attempt, isVerified: verified, status: status)
+      arrivedAt: arrivedAt, attempt: attempt, isVerified: verified, status: status,
+      bodyDigest: Hex.encode(SHA256.hash(request.body)))
     return answer(call)
   }
 

@@ -19,6 +19,8 @@ public struct GatewayCall: Sendable {
   public let isVerified: Bool?
   /// What was answered.
   public let status: Int
+  /// SHA-256 of the body, in hex: whether a repeat was the same to the byte.
+  public let bodyDigest: String
 
   /// The line of the log.
   public var json: JSONValue {
@@ -27,7 +29,7 @@ public struct GatewayCall: Sendable {
       "channel": .string(channel), "to": to, "arrived_at": .instant(arrivedAt),
       "attempt": .int(attempt), "verified": isVerified.map(JSONValue.bool) ?? .null,
       "status": .int(status), "content": content, "user": user, "plan": .string(plan),
-      "step": .string(step),
+      "step": .string(step), "body_sha256": .string(bodyDigest),
     ]
   }
 }
