@@ -33,6 +33,8 @@ struct Flight: Sendable {
 
   func carry() async throws {
     let adapter = try senders.adapter(for: sender)
+    // The preparation has just renewed all of them.
+    var renewed = ContinuousClock.now
     let begun = handovers.filter(\.isBegun)
     if !begun.isEmpty { try await complete(begun, through: adapter) }
     var waiting = handovers.filter { !$0.isBegun }[...]
@@ -42,7 +44,6 @@ struct Flight: Sendable {
       waiting = waiting.prefix(quota)
     }
     let size = try Self.size(for: sender, by: senders, settings)
-    var renewed = ContinuousClock.now
     while !waiting.isEmpty {
       let granted = try await takePace(min(size, waiting.count), Array(waiting))
       if granted == 0 {
