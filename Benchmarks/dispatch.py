@@ -42,13 +42,15 @@ def main():
     options.add_argument("--profile", metavar="FILE", help="perf record of herald, each round")
     options.add_argument("--explain", metavar="MS", type=int,
                          help="print the plans of statements that took longer")
+    options.add_argument("--statements", action="store_true",
+                         help="print where PostgreSQL's time went; slows the run down")
     options = options.parse_args()
     print(f"dispatch: {usage.conditions()}; PostgreSQL with default durability, nginx with one "
           f"worker as the provider, {options.in_flight} in flight")
     with tempfile.TemporaryDirectory() as directory, Cluster() as cluster, \
             Nginx('{"id":"x"}', workers=1) as nginx:
         program = compile_ceiling(directory)
-        url = cluster.create("herald", explain=options.explain)
+        url = cluster.create("herald", explain=options.explain, durations=options.statements)
         with Herald(url) as herald, Psql(url) as sql:
             campaign.seed(sql, options.deliveries)
             people = campaign.prepare(
@@ -56,7 +58,7 @@ def main():
             for number in range(options.rounds):
                 measure(options, number, program, cluster, nginx, herald, sql, people)
         if options.explain is not None:
-            print(Path(cluster.directory, "server.log").read_text()[-60_000:])
+            print(Path(cluster.directory, "server.log").read_text()[-1_000_000:])
 
 
 def measure(options, number, program, cluster, nginx, herald, sql, people):
@@ -66,8 +68,9 @@ def measure(options, number, program, cluster, nginx, herald, sql, people):
     campaign.launch(herald, *people, key)
     campaign.wait_for_run(sql, key, {"running"})
     profiler = options.profile and subprocess.Popen(
-        ["perf", "record", "-q", "-g", "--call-graph", "dwarf,16384", "-F", "199", "-o",
+        ["perf", "record", "-q", "--call-graph", "fp", "-F", "499", "-o",
          f"{options.profile}.{number + 1}", "-p", str(herald.pid)])
+    log = cluster.mark_log()
     with usage.Span(
             watch=herald.pid, herald=herald.pid, postgres=cluster.postmaster,
             nginx=nginx.pid) as span:
@@ -76,6 +79,15 @@ def measure(options, number, program, cluster, nginx, herald, sql, people):
     if profiler:
         profiler.send_signal(signal.SIGINT)
         profiler.wait()
+    if options.statements:
+        print(cluster.time_by_statement(log))
+        for row in sql.run("""
+            SELECT relname, n_tup_ins, n_tup_upd, n_tup_hot_upd, n_tup_del,
+              pg_size_pretty(pg_relation_size(relid)), pg_size_pretty(pg_indexes_size(relid))
+            FROM pg_stat_user_tables WHERE n_tup_ins + n_tup_upd > 1000
+            ORDER BY n_tup_upd DESC, n_tup_ins DESC LIMIT 8"""):
+            print("    {:22s} ins {:>7s} upd {:>7s} hot {:>7s} del {:>7s} heap {} indexes {}".format(
+                *row))
     after, _ = ceiling(program, nginx, options.deliveries, options.in_flight)
     raw = (raw + after) / 2
     account = herald.call("GET", f"/v1/plans/{key}/accounting")

@@ -1,6 +1,7 @@
 """A PostgreSQL of its own with default durability, and a psql that stays open."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Cluster:
     def url(self, database):
         return f"postgresql://herald@/{database}?host={self.socket}"
 
-    def create(self, database, explain=None):
+    def create(self, database, explain=None, durations=False):
         """`explain`: log the plans of statements that took longer than so many milliseconds."""
         with Psql(self.url("postgres")) as sql:
             sql.run(f'CREATE DATABASE "{database}"')
@@ -34,7 +35,32 @@ class Cluster:
                                 "auto_explain.log_analyze = on",
                                 "auto_explain.log_nested_statements = on"):
                     sql.run(f'ALTER DATABASE "{database}" SET {setting}')
+            if durations:
+                for setting in ("log_min_duration_statement = 0", "log_parameter_max_length = 0"):
+                    sql.run(f'ALTER DATABASE "{database}" SET {setting}')
         return self.url(database)
+
+    def mark_log(self):
+        return os.path.getsize(f"{self.directory}/server.log")
+
+    def time_by_statement(self, mark):
+        """Sums of durations since `mark`, the dearest first; needs `durations`."""
+        with open(f"{self.directory}/server.log", errors="replace") as log:
+            log.seek(mark)
+            text = log.read()
+        sums = {}
+        for found in re.finditer(
+                r"LOG:  duration: ([0-9.]+) ms  (?:(parse|bind|execute) \S+|statement): "
+                r"((?:.|\n\t){1,400})", text):
+            phase = found[2] or "simple"
+            statement = " ".join(found[3].split())[:90]
+            known = sums.setdefault((phase, statement), [0, 0.0])
+            known[0] += 1
+            known[1] += float(found[1])
+        rows = sorted(sums.items(), key=lambda item: -item[1][1])[:30]
+        return "\n".join(
+            f"    {ms:9.0f} ms {count:7d} x {phase:8s} {statement}"
+            for (phase, statement), (count, ms) in rows)
 
     def stop(self):
         subprocess.run([self._script, "stop", self.directory], check=False)

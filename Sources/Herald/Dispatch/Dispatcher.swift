@@ -82,12 +82,22 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  /// One batch of one lane; false when nothing was due.
+  /// Batches of a lane that are worked on before another lane has its turn.
+  private static let stay = 8
+
+  /// A few batches of one lane; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
     guard let lane = take(from: due) else { return false }
     defer { busy.withLock { _ = $0.remove(lane) } }
-    return try await work(lane)
+    var batches = 0
+    while batches < Self.stay {
+      let claimed = try await work(lane)
+      if claimed > 0 { batches += 1 }
+      // Looking for lanes costs more than claiming: while this one is full, there is no need to.
+      guard claimed == settings.batch, !Task.isCancelled else { break }
+    }
+    return batches > 0
   }
 
   /// A lane nobody in this process is working on.
@@ -99,23 +109,27 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  private func work(_ lane: Int) async throws -> Bool {
+  /// How many rows were claimed.
+  private func work(_ lane: Int) async throws -> Int {
     let lease = UUID()
     let now = now()
     let settings = settings
-    let entries = try await db.pool.write { tx in
+    let entries = try await db.dispatch { tx in
       guard try !StopStore.lock(in: tx).contains("all") else { return [QueueEntry]() }
       return try QueueStore.claim(
         lane: lane, limit: settings.batch, lease: lease, leaseSeconds: settings.leaseSeconds,
         now: now, in: tx)
     }
-    guard !entries.isEmpty else { return false }
+    guard !entries.isEmpty else { return 0 }
     let preparation = Preparation(
-      plans: plans, senders: senders, project: try await projectSettings(), now: now, lane: lane,
-      lease: lease)
-    let handovers = try await db.pool.write { tx in try preparation.run(entries, in: tx) }
+      plans: plans, senders: senders, health: health, settings: settings,
+      project: try await projectSettings(), now: now, lane: lane, lease: lease)
+    // The preparation begins hand-overs: this finds out first whether the database was restored
+    // meanwhile, and stops everything when it was.
+    try await self.handovers.advance(in: db, logger: logger)
+    let handovers = try await db.dispatch { tx in try preparation.run(entries, in: tx) }
     try await fly(handovers, lane: lane, lease: lease)
-    return true
+    return entries.count
   }
 
   /// One flight for each sender, beside each other: a slow one does not hold up the rest.
@@ -142,7 +156,7 @@ public final class Dispatcher: Sendable {
   /// Puts rows back while their sender's breaker is open.
   private func rest(_ rows: [Handover], lane: Int, lease: UUID) async throws {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
-    try await db.pool.write { tx in
+    try await db.dispatch { tx in
       try QueueStore.postpone(
         rows.map { row in
           QueueStore.Postponement(

@@ -24,15 +24,26 @@ struct Flight: Sendable {
   private static let slab = 0.25
   private static let longestWait = 2.0
 
+  /// Hand-overs of a sender that may be in doubt at once after a crash.
+  static func size(
+    for sender: StoredSender, by senders: Senders, _ settings: DispatchSettings
+  ) throws -> Int {
+    try senders.adapter(for: sender).resendsSafely ? settings.batch : sender.sender.concurrency
+  }
+
   func carry() async throws {
     let adapter = try senders.adapter(for: sender)
-    var waiting = handovers[...]
+    // The preparation has just renewed all of them.
+    var renewed = ContinuousClock.now
+    let begun = handovers.filter(\.isBegun)
+    if !begun.isEmpty { try await complete(begun, through: adapter) }
+    var waiting = handovers.filter { !$0.isBegun }[...]
     let quota = sender.sender.pacePerSecond.map { max(1, Int($0 * Self.longestWait)) }
     if let quota, waiting.count > quota {
       try await postpone(Array(waiting.dropFirst(quota)), from: quota)
       waiting = waiting.prefix(quota)
     }
-    let size = adapter.resendsSafely ? settings.batch : sender.sender.concurrency
+    let size = try Self.size(for: sender, by: senders, settings)
     while !waiting.isEmpty {
       let granted = try await takePace(min(size, waiting.count), Array(waiting))
       if granted == 0 {
@@ -41,26 +52,29 @@ struct Flight: Sendable {
       }
       let chunk = Array(waiting.prefix(granted))
       waiting = waiting.dropFirst(granted)
-      guard let begun = try await begin(chunk) else {
+      let renews = ContinuousClock.now - renewed > .seconds(settings.leaseSeconds) / 4
+      if renews { renewed = .now }
+      guard let begun = try await begin(chunk, renews: renews) else {
         try await release(chunk + waiting)
         return
       }
-      let results = await renewing { await send(begun, through: adapter) }
-      try await settle(results)
+      try await complete(begun, through: adapter)
     }
+  }
+
+  private func complete(_ begun: [Handover], through adapter: any ChannelAdapter) async throws {
+    try await settle(await renewing { await send(begun, through: adapter) })
   }
 
   /// Tokens of the sender and of the plans; how many of the first `wanted` may go now.
   private func takePace(_ wanted: Int, _ rows: [Handover]) async throws -> Int {
     let plan = rows[0].entry.plan
-    let perMinute = try await db.read { db in
-      try plans.get(plan, rows[0].entry.planVersion, in: db).document.limits.perMinute
-    }
+    let perMinute = try await limits(of: rows[0].entry).perMinute
     // One plan at a time where a plan has a pace of its own.
     let same =
       perMinute == nil ? wanted : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
     guard sender.sender.pacePerSecond != nil || perMinute != nil else { return wanted }
-    return try await db.pool.write { tx in
+    return try await db.dispatch { tx in
       var granted = same
       if let perMinute {
         granted = try PaceStore.take(
@@ -75,11 +89,19 @@ struct Flight: Sendable {
     }
   }
 
+  private func limits(of entry: QueueEntry) async throws -> PlanDocument.Limits {
+    if let known = plans.known(entry.planName) { return known.document.limits }
+    return try await db.read { db in
+      try plans.get(entry.plan, entry.planVersion, in: db).document.limits
+    }
+  }
+
   /// Marks the chunk as handed over; nil when a stop came in between or the lease is lost.
-  private func begin(_ chunk: [Handover]) async throws -> [Handover]? {
+  /// `renews`: with a renewed lease for the rest as well.
+  private func begin(_ chunk: [Handover], renews: Bool) async throws -> [Handover]? {
     // Finds out whether the database was restored meanwhile, and stops everything when it was.
     try await mark.advance(in: db, logger: logger)
-    return try await db.pool.write { tx in
+    return try await db.dispatch { tx in
       let stops = try StopStore.lock(in: tx)
       let paused = try StopStore.pausedPlans(Set(chunk.map(\.entry.plan)).sorted(), in: tx)
       let cancelled = try StopStore.cancelledRuns(Set(chunk.map(\.entry.runID)), in: tx)
@@ -87,10 +109,13 @@ struct Flight: Sendable {
       guard stops.isDisjoint(with: ["all", channel]), paused.isEmpty, cancelled.isEmpty else {
         return nil
       }
-      _ = try QueueStore.renew(
-        lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
+      if renews {
+        _ = try QueueStore.renew(
+          lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
+      }
       let held = try QueueStore.markHandedOver(
-        chunk.map(\.entry.deliveryID), lane: lane, lease: lease, in: tx)
+        chunk.map(\.entry.deliveryID), lane: lane, lease: lease,
+        leaseSeconds: settings.leaseSeconds, in: tx)
       return chunk.filter { held.contains($0.entry.deliveryID) }
     }
   }
@@ -143,7 +168,7 @@ struct Flight: Sendable {
     let deadline = ContinuousClock.now + .seconds(settings.leaseSeconds)
     while true {
       do {
-        let refused = try await db.pool.write { tx in try write(results, in: tx) }
+        let refused = try await db.dispatch { tx in try write(results, in: tx) }
         if refused > 0 {
           logger.warning(
             "settlement refused: the lease was lost",
@@ -198,7 +223,7 @@ struct Flight: Sendable {
 
   private func release(_ rows: [Handover]) async throws {
     let ids = rows.map(\.entry.deliveryID)
-    try await db.pool.write { tx in
+    try await db.dispatch { tx in
       try QueueStore.release(ids, lane: lane, lease: lease, in: tx)
     }
   }
@@ -207,7 +232,7 @@ struct Flight: Sendable {
   private func postpone(_ rows: [Handover], from position: Int) async throws {
     guard let rate = sender.sender.pacePerSecond else { return }
     let now = now()
-    try await db.pool.write { tx in
+    try await db.dispatch { tx in
       try QueueStore.postpone(
         rows.enumerated().map { index, handover in
           QueueStore.Postponement(

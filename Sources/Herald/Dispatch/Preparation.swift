@@ -9,6 +9,8 @@ struct Handover: Sendable {
   let channel: Channel
   let sender: StoredSender
   let message: OutboundMessage
+  /// Noted as handed over by the preparation already: it goes out next, without another look.
+  var isBegun = false
 }
 
 /// Takes a claimed batch through the gates in one transaction: settles what needs no sender
@@ -16,6 +18,8 @@ struct Handover: Sendable {
 struct Preparation {
   let plans: ApprovedPlans
   let senders: Senders
+  let health: SenderHealth
+  let settings: DispatchSettings
   let project: ProjectSettings
   let now: Date
   let lane: Int
@@ -27,7 +31,8 @@ struct Preparation {
   /// Returns the hand-overs, in the order of the entries.
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
     var settlement = Settlement(lane: lane, lease: lease)
-    let work = try sort(entries, into: &settlement, in: tx)
+    let stops = try StopStore.lock(in: tx)
+    let work = try sort(entries, stops, into: &settlement, in: tx)
     let facts = try PreparationFacts(work, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
@@ -46,18 +51,37 @@ struct Preparation {
       try issue(coupon, wanted, facts, into: &settlement, in: tx)
     }
     try settlement.apply(now: now, in: tx)
-    try QueueStore.prepare(
-      handovers.map { ($0.entry.deliveryID, $0.link, $0.sender.key, $0.message.content) },
-      lane: lane, lease: lease, in: tx)
-    return handovers
+    try begin(&handovers, stops, facts)
+    let held = try QueueStore.prepare(
+      handovers, lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
+    return handovers.filter { held.contains($0.entry.deliveryID) }
+  }
+
+  /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
+  /// and locked in this one. Senders and plans with a pace, and senders at rest, are left alone.
+  private func begin(
+    _ handovers: inout [Handover], _ stops: Set<String>, _ facts: PreparationFacts
+  ) throws {
+    var room: [String: Int] = [:]
+    for index in handovers.indices {
+      let sender = handovers[index].sender
+      guard sender.sender.pacePerSecond == nil, health.isOpen(sender.key),
+        !stops.contains("channel:\(sender.sender.channel.rawValue)"),
+        try facts.plan(of: handovers[index].entry).document.limits.perMinute == nil
+      else { continue }
+      let left = try room[sender.key] ?? Flight.size(for: sender, by: senders, settings)
+      guard left > 0 else { continue }
+      room[sender.key] = left - 1
+      handovers[index].isBegun = true
+    }
   }
 
   /// Sorts out what must not go through the gates: cancelled runs, paused plans, stopped channels,
   /// rows that crashed their workers, and hand-overs whose end nobody knows.
   private func sort(
-    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+    _ entries: [QueueEntry], _ stops: Set<String>, into settlement: inout Settlement,
+    in tx: Transaction
   ) throws -> [QueueEntry] {
-    let stops = try StopStore.lock(in: tx)
     let paused = try StopStore.pausedPlans(Set(entries.map(\.plan)).sorted(), in: tx)
     let cancelled = try StopStore.cancelledRuns(Set(entries.map(\.runID)), in: tx)
     var work: [QueueEntry] = []
@@ -128,7 +152,7 @@ struct Preparation {
     _ verdict: Gatekeeper.Verdict, _ last: Gatekeeper.Pass?, _ entry: QueueEntry,
     _ facts: PreparationFacts, into settlement: inout Settlement
   ) throws {
-    let next = try facts.of(entry).plan.step(entry.stepID)?.next
+    let next = try facts.plan(of: entry).step(entry.stepID)?.next
     switch verdict {
     case .skip(let code, let gate, let values):
       settlement.set(.skipped(entry, code, gate, values, nil))
@@ -154,7 +178,7 @@ struct Preparation {
     into settlement: inout Settlement, in tx: Transaction
   ) throws {
     guard let first = wanted.first else { return }
-    let plan = try facts.of(first.entry).plan
+    let plan = try facts.plan(of: first.entry)
     guard let definition = plan.coupons[coupon] else { return }
     let results = try CouponStore.issue(
       definition,
@@ -163,7 +187,7 @@ struct Preparation {
       },
       budgets: try facts.budgets(coupon), now: now, in: tx)
     for (entry, link) in wanted {
-      let plan = try facts.of(entry).plan
+      let plan = try facts.plan(of: entry)
       let next = plan.step(entry.stepID)?.next
       switch results[entry.deliveryID] {
       case .issued:

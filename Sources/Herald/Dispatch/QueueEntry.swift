@@ -30,6 +30,8 @@ struct QueueEntry: Sendable {
   /// Set: an earlier worker was about to hand this over and never said how it ended.
   let handedOverAt: Date?
 
+  var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }
+
   /// Stable over retries and crashes: one per delivery and link.
   var idempotencyKey: String { "\(deliveryID.text)-\(link)" }
 }

@@ -4,6 +4,10 @@ import Postgres
 
 /// The queue beside the ledger. A claim names one lane; a settlement names its lease and is
 /// refused when the row has another by now (fencing).
+///
+/// Where values of many rows come as arrays, lane and lease come with each of them: as conditions on
+/// the table they would make the planner expect so few rows that it reads the lane and compares
+/// each of its rows with each of the array.
 enum QueueStore {
   /// Lanes with work that is due and not leased, with the earliest future due time.
   static func dueLanes(now: Date, in db: any Queryable) throws -> [Int] {
@@ -85,41 +89,48 @@ enum QueueStore {
         claims = 0, lease = NULL, leased_until = NULL, handed_over_at = NULL
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map(text) }))
-        AS n (id, due_at, link, phase, tries, sender, content)
-      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+        \(rows.map { $0.content.map(text) }), \(rows.map { _ in Int16(clamping: lane) }),
+        \(rows.map { _ in lease }))
+        AS n (id, due_at, link, phase, tries, sender, content, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       """)
   }
 
   /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
-  /// every try.
+  /// every try. Those begun are handed over next; the lease of all is renewed. Those still held
+  /// under it.
   static func prepare(
-    _ rows: [(id: UUID, link: Int, sender: String, content: JSONValue)], lane: Int, lease: UUID,
-    in tx: Transaction
-  ) throws {
-    guard !rows.isEmpty else { return }
-    try tx.execute(
+    _ handovers: [Handover], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
+  ) throws -> Set<UUID> {
+    guard !handovers.isEmpty else { return [] }
+    let rows = try tx.query(
       """
       UPDATE queue q SET sender = n.sender, content = n.content, phase = 'send',
         tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
-        handed_over_at = NULL
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.link)), \(rows.map(\.sender)),
-        \(rows.map { text($0.content) })) AS n (id, link, sender, content)
-      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+        handed_over_at = CASE WHEN n.begun THEN clock_timestamp() END,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
+      FROM unnest(\(handovers.map(\.entry.deliveryID)), \(handovers.map(\.link)),
+        \(handovers.map(\.sender.key)), \(handovers.map { text($0.message.content) }),
+        \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lane) }),
+        \(handovers.map { _ in lease })) AS n (id, link, sender, content, begun, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      RETURNING q.delivery_id
       """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
   private static func text(_ content: JSONValue) -> String {
     String(decoding: content.bytes, as: UTF8.self)
   }
 
-  /// Notes that these are handed over next; those still held under the lease.
+  /// Notes that these are handed over next and renews their lease; those still held under it.
   static func markHandedOver(
-    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+    _ ids: [UUID], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
   ) throws -> Set<UUID> {
     let rows = try tx.query(
       """
-      UPDATE queue SET handed_over_at = clock_timestamp()
+      UPDATE queue SET handed_over_at = clock_timestamp(),
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
       RETURNING delivery_id
       """)
@@ -128,6 +139,7 @@ enum QueueStore {
 
   /// Which of these the lease still holds; they stay locked to the end of the transaction.
   static func held(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws -> Set<UUID> {
+    guard !ids.isEmpty else { return [] }
     let rows = try tx.query(
       """
       SELECT delivery_id FROM queue
@@ -137,13 +149,18 @@ enum QueueStore {
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
-  static func delete(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws {
-    guard !ids.isEmpty else { return }
-    try tx.execute(
+  /// Deletes those the lease still holds, and says which these were.
+  static func delete(
+    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+  ) throws -> Set<UUID> {
+    guard !ids.isEmpty else { return [] }
+    let rows = try tx.query(
       """
       DELETE FROM queue
       WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      RETURNING delivery_id
       """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.

@@ -33,6 +33,11 @@ final class SenderHealth: Sendable {
     }
   }
 
+  /// Whether messages go to the sender as they come.
+  func isOpen(_ sender: String) -> Bool {
+    states.withLock { $0[sender]?.openUntil == nil }
+  }
+
   /// How many of `wanted` messages may be handed to the sender now: all, one as a probe, or none.
   func admit(_ sender: String, wanted: Int) -> Int {
     states.withLock { states in
