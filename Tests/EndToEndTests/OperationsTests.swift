@@ -114,8 +114,8 @@ struct OperationsTests {
     arguments: [
       (["HERALD_LISTEN": "127.0.0.1:99999"], "must be host:port"),
       (["HERALD_LISTEN": "192.0.2.1:8080"], "cannot listen on 192.0.2.1:8080"),
-      (["HERALD_DATABASE_URL": "postgresql://h@127.0.0.1:1/x"], "PostgreSQL cannot be reached"),
-      (["HERALD_DATABASE_URL": "nonsense"], "postgresql://user@host/database"),
+      (["HERALD_DATABASE_URL": "postgresql://h@127.0.0.1:1/x"], "PostgreSQL cannot be used"),
+      (["HERALD_DATABASE_URL": "nonsense"], "correct HERALD_DATABASE_URL"),
       (["HERALD_POSTGRES_BIN": "/nowhere"], "apt-get install postgresql"),
       (["HERALD_DATA_DIR": "/proc/herald"], "HERALD_DATA_DIR"),
     ])
