@@ -65,9 +65,11 @@ struct OperationsTests {
       let restored = try await herald(["restore", "--force", file], in: scene)
       #expect(restored.status == 0, "\(restored.output)")
       try await inDatabase(scene) { url in
-        #expect(try await ClusterScene.text(url, "SELECT count(*)::text FROM api_keys") == "1")
+        let found1 = try await ClusterScene.text(url, "SELECT count(*)::text FROM api_keys")
+        #expect(found1 == "1")
         let stop: SQL = "SELECT scope || ' ' || stopped_by || ' ' || reason FROM stops"
-        #expect(try await ClusterScene.text(url, stop) == "all herald restored")
+        let found2 = try await ClusterScene.text(url, stop)
+        #expect(found2 == "all herald restored")
       }
       let doctor = try await herald(["doctor"], in: scene)
       #expect(doctor.output.contains("herald resume --after-restore"), "\(doctor.output)")
@@ -75,7 +77,8 @@ struct OperationsTests {
       let resumed = try await herald(["resume", "--after-restore"], in: scene)
       #expect(resumed.output == "Dispatch goes on.\n")
       try await inDatabase(scene) { url in
-        #expect(try await ClusterScene.text(url, "SELECT count(*)::text FROM stops") == "0")
+        let found3 = try await ClusterScene.text(url, "SELECT count(*)::text FROM stops")
+        #expect(found3 == "0")
       }
     }
   }
