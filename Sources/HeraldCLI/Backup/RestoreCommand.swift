@@ -59,7 +59,8 @@ struct RestoreCommand: AsyncParsableCommand {
   private func restore(
     _ path: String, into database: OwnedDatabase, _ configuration: Configuration
   ) async throws -> Int {
-    let contents = try await database.programs.run("pg_restore", ["--list", path])
+    let contents = try await database.programs.run(
+      "pg_restore", ["--list", "--table=schema_migrations", path])
     guard contents.contains("TABLE public schema_migrations") else {
       throw Sentence("\(path) is no backup of Herald. Nothing was changed.")
     }
