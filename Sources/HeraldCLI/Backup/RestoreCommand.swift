@@ -85,6 +85,8 @@ struct RestoreCommand: AsyncParsableCommand {
       ])
     try await HeraldSchema.migrate(database.pool)
     let mark = HandoverMark(directory: URL(fileURLWithPath: configuration.dataDirectory))
-    return try await Restorations(db: Database(pool: database.pool), mark: mark).begin(now: Date())
+    let restorations = Restorations(db: Database(pool: database.pool), mark: mark)
+    try await restorations.adoptAudit()
+    return try await restorations.begin(now: Date())
   }
 }
