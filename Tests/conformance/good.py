@@ -111,5 +111,6 @@ OWN = [
     ("listUsers", 404, {"query": {"segment": "no-such-one"}}),
     ("createImport", 404, {"query": {"kind": "segment:no-such-one"}, "text": ("text/csv", "a\n")}),
     ("createImport", 409, {"query": {"kind": "segment:adults0"}, "text": ("text/csv", "a\n")}),
+    ("takeReceipts", 422, {"path": {"sender": "{http_sender}"}, "signed": {"no_such_field": 1}}),
     ("cancelJob", 409, {"path": {"id": "{job}"}}),
 ]

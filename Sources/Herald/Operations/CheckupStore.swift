@@ -87,7 +87,7 @@ enum CheckupStore {
       let row = try db.one(
         """
         SELECT count(*) AS n
-        FROM (SELECT FROM \(identifier: table + "_default") LIMIT 1000) AS some
+        FROM (SELECT FROM \(identifier: table + "_default") LIMIT 1000) AS few
         """)
       let count = try row?.get("n", as: Int.self) ?? 0
       return count > 0 ? (table, count) : nil

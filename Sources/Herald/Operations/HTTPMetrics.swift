@@ -33,9 +33,12 @@ final class HTTPMetrics: Sendable {
 
   /// Runs on the connection's queue.
   func record(_ entry: AccessEntry) {
-    let seconds = entry.duration.inSeconds
-    let key = Key(
-      route: entry.pattern ?? "", method: entry.method?.rawValue ?? "", status: entry.status)
+    record(entry.method, entry.pattern, status: entry.status, duration: entry.duration)
+  }
+
+  func record(_ method: HTTPMethod?, _ pattern: String?, status: Int, duration: Duration) {
+    let seconds = duration.inSeconds
+    let key = Key(route: pattern ?? "", method: method?.rawValue ?? "", status: status)
     let bucket = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
     durations.withLock { durations in
       durations[key, default: Durations()].buckets[bucket] += 1

@@ -39,7 +39,7 @@ enum MetricsStore {
     let depth = try db.one(
       """
       SELECT count(*) AS n, pg_stat_get_live_tuples('queue'::regclass) AS estimate
-      FROM (SELECT FROM queue LIMIT \(exactDepth + 1)) AS some
+      FROM (SELECT FROM queue LIMIT \(exactDepth + 1)) AS few
       """)
     guard let row, let depth else { return Queue() }
     let counted = try depth.get("n", as: Int.self)

@@ -8,6 +8,11 @@ public struct Restorations: Sendable {
   let db: Database
   let mark: HandoverMark
 
+  public init(db: Database, mark: HandoverMark) {
+    self.db = db
+    self.mark = mark
+  }
+
   /// How the reason of the stop begins.
   static let reason = "restored"
 

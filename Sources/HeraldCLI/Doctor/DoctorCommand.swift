@@ -67,7 +67,7 @@ struct DoctorCommand: AsyncParsableCommand {
     let machine = MachineCheckup(configuration: configuration)
     findings += machine.findings()
     findings += await database(configuration)
-    findings += await machine.port()
+    findings.append(await machine.port())
     return findings
   }
 
