@@ -1,5 +1,7 @@
 import Foundation
 import JSON
+import HTTP
+import Postgres
 import Testing
 
 @testable import Herald
