@@ -217,12 +217,12 @@ struct PoolTests {
     let pool = makePool()
     _ = try await pool.read { try $0.query("SELECT 1") }
     let error = await failure {
-      try await pool.read(timeout: .milliseconds(400)) { try $0.query("SELECT pg_sleep(20)") }
+      try await pool.read(timeout: .seconds(2)) { try $0.query("SELECT pg_sleep(20)") }
     }
     #expect(error?.kind == .timeout)
     #expect(error?.sqlState == "57014")
     let error2 = await failure {
-      try await pool.write(timeout: .milliseconds(400)) { try $0.query("SELECT pg_sleep(20)") }
+      try await pool.write(timeout: .seconds(2)) { try $0.query("SELECT pg_sleep(20)") }
     }
     #expect(error2?.sqlState == "57014")
     #expect(pool.statistics.reconnects == 0)
