@@ -15,6 +15,8 @@ public final class Dispatcher: Sendable {
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
+  private let stop = DispatchStop()
+  private let persistence: Persistence
   private let logger: Logger
 
   public init(
@@ -29,18 +31,27 @@ public final class Dispatcher: Sendable {
     self.now = now
     self.logger = logger
     plans = ApprovedPlans()
+    persistence = Persistence(pool: db.pool, stop: stop)
     launches = Launches(db: db, plans: plans, settings: projectSettings, logger: logger)
   }
 
-  /// Works until the task is cancelled; then finishes what is under way.
+  /// Works until the task is cancelled; then finishes what is under way, in 20 seconds at most. Not
+  /// to be run again.
   public func run(wake: Wake) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask {
-        await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+    await withTaskCancellationHandler {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask {
+          await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+        }
+        for _ in 0..<settings.workers {
+          group.addTask {
+            // A task of its own: the end comes through `stop`, which lets what is out be settled.
+            await self.loop("dispatch", wake) { try await Task { try await self.step() }.value }
+          }
+        }
       }
-      for _ in 0..<settings.workers {
-        group.addTask { await self.loop("dispatch", wake) { try await self.step() } }
-      }
+    } onCancel: {
+      stop.set()
     }
   }
 
@@ -92,56 +103,100 @@ public final class Dispatcher: Sendable {
   }
 
   private func work(_ lane: Int) async throws -> Bool {
-    let lease = UUID()
-    let now = now()
-    let settings = settings
-    let entries = try await db.pool.write { tx in
-      guard try !StopStore.lock(in: tx).contains("all") else { return [QueueEntry]() }
-      return try QueueStore.claim(
-        lane: lane, limit: settings.batch, lease: lease, leaseSeconds: settings.leaseSeconds,
-        now: now, in: tx)
+    let lease = Lease(lane: lane, seconds: settings.leaseSeconds)
+    var claimed: [QueueEntry] = []
+    do {
+      claimed = try await claim(lease)
+      guard !claimed.isEmpty else { return false }
+      let entries = claimed
+      let preparation = Preparation(
+        plans: plans, senders: senders, project: try await projectSettings(), now: now(),
+        lane: lane, lease: lease.id)
+      let handovers = try await db.pool.write { tx in try preparation.run(entries, in: tx) }
+      try await renewing(lease, handovers) { try await fly(handovers, lease) }
+      return true
+    } catch {
+      try await giveBack(claimed, lease, after: error)
+      throw error
     }
-    guard !entries.isEmpty else { return false }
-    let preparation = Preparation(
-      plans: plans, senders: senders, project: try await projectSettings(), now: now, lane: lane,
-      lease: lease)
-    let handovers = try await db.pool.write { tx in try preparation.run(entries, in: tx) }
-    try await fly(handovers, lane: lane, lease: lease)
-    return true
   }
 
-  /// One flight for each sender, beside each other: a slow one does not hold up the rest.
-  private func fly(_ handovers: [Handover], lane: Int, lease: UUID) async throws {
-    let bySender = Dictionary(grouping: handovers) { $0.sender.key }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for (key, rows) in bySender {
-        guard let sender = rows.first?.sender else { continue }
-        let admitted = health.admit(key, wanted: rows.count)
-        if admitted < rows.count {
-          try await rest(Array(rows.dropFirst(admitted)), lane: lane, lease: lease)
-        }
-        guard admitted > 0 else { continue }
-        let flight = Flight(
-          db: db, senders: senders, plans: plans, health: health, settings: settings, lane: lane,
-          lease: lease, sender: sender, handovers: Array(rows.prefix(admitted)), now: now,
-          jitter: { Double.random(in: 0..<1) }, logger: logger)
-        group.addTask { try await flight.carry() }
+  private func claim(_ lease: Lease) async throws -> [QueueEntry] {
+    let now = now()
+    let batch = settings.batch
+    return try await db.pool.write { tx in
+      guard try !StopStore.lock(in: tx).contains("all") else { return [] }
+      return try QueueStore.claim(lease, limit: batch, now: now, in: tx)
+    }
+  }
+
+  /// Lets go of what was not handed over, so that nobody has to wait for the lease to run out. When
+  /// the database was away the rows are not to blame; anything else counts like a crash.
+  private func giveBack(
+    _ claimed: [QueueEntry], _ lease: Lease, after error: any Error
+  ) async throws {
+    let isInnocent = (error as? PostgresError)?.isUnavailable ?? false
+    // The answer to the claim itself may have been lost.
+    guard isInnocent || !claimed.isEmpty else { return }
+    try await persistence.write { tx in
+      try QueueStore.giveBack(lease, isInnocent: isInnocent, in: tx)
+    }
+  }
+
+  /// Runs `work` while the lease is renewed in the background.
+  private func renewing(
+    _ lease: Lease, _ handovers: [Handover], _ work: () async throws -> Void
+  ) async throws {
+    guard !handovers.isEmpty else { return }
+    let ids = handovers.map(\.entry.deliveryID)
+    let renewal = Task {
+      while !Task.isCancelled {
+        try await Task.sleep(for: .seconds(lease.seconds) / 3)
+        let start = ContinuousClock.now
+        let held = try? await db.pool.write { tx in try QueueStore.renew(ids, lease, in: tx) }
+        if let held, held > 0 { lease.renewed(at: start) }
       }
-      try await group.waitForAll()
+    }
+    defer { renewal.cancel() }
+    try await work()
+  }
+
+  /// One flight for each sender, beside each other: a slow one does not hold up the rest, and one
+  /// that fails does not cut the others off.
+  private func fly(_ handovers: [Handover], _ lease: Lease) async throws {
+    let bySender = Dictionary(grouping: handovers) { $0.sender.key }
+    let failure = await withTaskGroup(of: (any Error)?.self) { group in
+      for rows in bySender.values { group.addTask { await self.fly(rows, through: lease) } }
+      return await group.reduce(nil) { $0 ?? $1 }
+    }
+    if let failure { throw failure }
+  }
+
+  /// All of one sender; returns what went wrong.
+  private func fly(_ rows: [Handover], through lease: Lease) async -> (any Error)? {
+    guard let sender = rows.first?.sender else { return nil }
+    do {
+      let admitted = health.admit(sender.key, wanted: rows.count)
+      if admitted < rows.count { try await rest(Array(rows.dropFirst(admitted)), lease) }
+      guard admitted > 0 else { return nil }
+      try await Flight(
+        pool: db.pool, persistence: persistence, stop: stop, plans: plans, health: health,
+        settings: settings, lease: lease, sender: sender,
+        adapter: try senders.adapter(for: sender), now: now,
+        jitter: { Double.random(in: 0..<1) }, logger: logger
+      ).carry(Array(rows.prefix(admitted)))
+      return nil
+    } catch {
+      return error
     }
   }
 
   /// Puts rows back while their sender's breaker is open.
-  private func rest(_ rows: [Handover], lane: Int, lease: UUID) async throws {
+  private func rest(_ rows: [Handover], _ lease: Lease) async throws {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
-    try await db.pool.write { tx in
+    try await persistence.write { tx in
       try QueueStore.postpone(
-        rows.map { row in
-          QueueStore.Postponement(
-            id: row.entry.deliveryID, dueAt: until, link: row.link, phase: .send,
-            tries: row.link == row.entry.link ? row.entry.tries : 0, sender: row.sender.key,
-            content: row.message.content)
-        }, lane: lane, lease: lease, in: tx)
+        rows.map { $0.postponement(until: until) }, lane: lease.lane, lease: lease.id, in: tx)
     }
   }
 }

@@ -62,12 +62,19 @@ struct Settlement {
 
   mutating func postpone(
     _ entry: QueueEntry, until: Date?, link: Int? = nil, phase: QueueEntry.Phase = .send,
-    tries: Int = 0, sender: String? = nil, content: JSONValue? = nil
+    tries: Int = 0, sender: String? = nil, content: JSONValue? = nil, doubt: Date? = nil
   ) {
     postponements.append(
       QueueStore.Postponement(
         id: entry.deliveryID, dueAt: until, link: link ?? entry.link, phase: phase, tries: tries,
-        sender: sender, content: content))
+        sender: sender, content: content, doubt: doubt))
+  }
+
+  /// As it is, to be looked at again later.
+  mutating func keep(_ entry: QueueEntry, until: Date?) {
+    postpone(
+      entry, until: until, phase: entry.phase, tries: entry.tries, sender: entry.sender,
+      content: entry.content, doubt: entry.handedOverAt)
   }
 
   /// The delivery's work is over; the person goes on to `next`, or is through.
@@ -102,8 +109,13 @@ struct Settlement {
       touched.sorted { $0.text < $1.text }, lane: lane, lease: lease, in: tx)
     try DeliveryStore.insert(
       attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
-    try DeliveryStore.settle(
-      outcomes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    let outcomes = outcomes.filter { held.contains($0.entry.deliveryID) }
+    try DeliveryStore.settle(outcomes, now: now, in: tx)
+    // The provider may have been quicker than its own answer.
+    try ReceiptStore.settleUnknown(
+      withReceipts: outcomes.filter { $0.status == .unknown }.map {
+        (user: $0.entry.userID, delivery: $0.entry.deliveryID)
+      }, now: now, in: tx)
     try QueueStore.postpone(
       postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
     let closing = closed.filter(held.contains)
