@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NOUN ?=
 
-.PHONY: help run demo build test check lint torture dependencies
+.PHONY: help run demo build test check lint torture conformance dependencies
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ lint: ## Check the format of the Swift sources
 
 torture: ## Run the long kill and crash suites on a PostgreSQL with fsync on
 	@scripts/test --torture
+
+conformance: ## Judge the HTTP API by its own document with schemathesis; needs PyPI, not part of test
+	@swift build --product herald
+	@Tests/conformance/run.sh
 
 dependencies: ## Install the libraries and PostgreSQL server Herald is built on
 	@scripts/install-dependencies

@@ -59,6 +59,8 @@ let package = Package(
         "Herald", "HeraldChannels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      exclude: ["Demo/Data/README.md", "Demo/Data/LICENSE"],
+      resources: [.embedInCode("Demo/Data/transactions_sample.csv.gz")],
       swiftSettings: strict),
 
     .target(

@@ -12,6 +12,8 @@ public enum Migrations {
     (6, "channels_coupons", PackageResources._006_channels_coupons_sql),
     (7, "dispatch", PackageResources._007_dispatch_sql),
     (8, "partitions", PackageResources._008_partitions_sql),
+    (9, "statistics", PackageResources._009_statistics_sql),
+    (10, "restoration", PackageResources._010_restoration_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

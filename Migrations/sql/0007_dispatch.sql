@@ -43,10 +43,11 @@ CREATE TABLE enrolments (
   CONSTRAINT enrolments_state_known
     CHECK (state IN ('held_out', 'skipped', 'active', 'finished', 'exited')),
   CONSTRAINT enrolments_reason_given CHECK (state NOT IN ('skipped', 'exited') OR reason IS NOT NULL)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 50);
 CREATE INDEX enrolments_run_idx ON enrolments (run_id);
 
--- The ledger: one send step of one user. No index on the status: updates stay heap-only.
+-- The ledger: one send step of one user. No index on the status, and room on each page for a second
+-- version of all its rows, since neighbours are settled together: updates stay heap-only.
 CREATE TABLE deliveries (
   user_id uuid NOT NULL,
   run_id uuid NOT NULL,
@@ -77,7 +78,7 @@ CREATE TABLE deliveries (
 ) PARTITION BY RANGE (entered_at);
 CREATE INDEX deliveries_id_idx ON deliveries (id);
 CREATE INDEX deliveries_run_idx ON deliveries (run_id, step_id);
-CREATE TABLE deliveries_default PARTITION OF deliveries DEFAULT WITH (fillfactor = 85);
+CREATE TABLE deliveries_default PARTITION OF deliveries DEFAULT WITH (fillfactor = 50);
 
 -- One hand-over to one sender. `content` is what was rendered at the first try: a retry sends the
 -- same bytes under the same idempotency key.
@@ -101,7 +102,7 @@ CREATE TABLE attempts (
     CHECK (status IN ('sent', 'failed', 'retry', 'unknown', 'skipped'))
 ) PARTITION BY RANGE (entered_at);
 CREATE INDEX attempts_run_idx ON attempts (run_id);
-CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor = 85);
+CREATE TABLE attempts_default PARTITION OF attempts DEFAULT;
 
 -- Work to do, beside the ledger: a row lives from a delivery's creation to its settling. A claim
 -- names one lane. `lease` is the fencing token: a settlement under another lease is refused.
@@ -134,8 +135,9 @@ CREATE TABLE queue (
   handed_over_at timestamptz,
   PRIMARY KEY (lane, delivery_id),
   CONSTRAINT queue_phase_known CHECK (phase IN ('send', 'follow_up'))
-) WITH (fillfactor = 70);
-CREATE INDEX queue_due_idx ON queue (lane, due_at);
+) WITH (fillfactor = 40);
+-- In the order of claims, so that one reads no more rows than it takes.
+CREATE INDEX queue_due_idx ON queue (lane, due_at, priority DESC);
 CREATE INDEX queue_run_idx ON queue (run_id);
 
 -- What providers say later; counted apart, never changes what was sent.

@@ -11,8 +11,8 @@ DECLARE
   storage text;
 BEGIN
   SELECT c, s INTO partition_column, storage FROM (VALUES
-    ('events', 'ts', ''), ('deliveries', 'entered_at', ' WITH (fillfactor = 85)'),
-    ('attempts', 'entered_at', ' WITH (fillfactor = 85)'), ('receipts', 'at', '')
+    ('events', 'ts', ''), ('deliveries', 'entered_at', ' WITH (fillfactor = 50)'),
+    ('attempts', 'entered_at', ''), ('receipts', 'at', '')
   ) AS known (p, c, s) WHERE p = parent;
   IF partition_column IS NULL THEN
     RAISE EXCEPTION 'no partitioned table %', parent;

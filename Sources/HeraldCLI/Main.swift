@@ -11,7 +11,30 @@ struct HeraldCommand: AsyncParsableCommand {
       """,
     version: Application.version,
     subcommands: [
-      ServeCommand.self, MigrateCommand.self, KeysCommand.self, GatewayCommand.self,
-      ClusterCommand.self,
+      ServeCommand.self, DemoCommand.self, ImportCommand.self, MigrateCommand.self,
+      KeysCommand.self, GatewayCommand.self, DoctorCommand.self, BackupCommand.self,
+      RestoreCommand.self, ResumeCommand.self, OpenAPICommand.self, ClusterCommand.self,
     ])
+
+  /// Errors reach the terminal as sentences.
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      exit(withError: error.isOfParser ? error : Sentence(error))
+    }
+  }
+}
+
+extension Error {
+  /// Help texts, exit codes and faults of the command line, which the parser shows itself.
+  fileprivate var isOfParser: Bool {
+    self is ValidationError || self is ExitCode || self is CleanExit
+      || String(reflecting: type(of: self)).hasPrefix("ArgumentParser.")
+  }
 }

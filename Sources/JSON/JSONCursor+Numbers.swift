@@ -23,8 +23,16 @@ extension JSONCursor {
       throw fault(.outOfRange, "A number may have at most \(limits.digits) digits", at: start)
     }
     let exponent = try scanExponent(at: &index)
-    guard abs(exponent) <= limits.exponent else {
+    guard -limits.exponent - 20...limits.exponent ~= exponent else {
       throw fault(.outOfRange, "This number is too large or too small", at: start)
+    }
+    // 5e-324 is a Double; what would be rounded to zero is none, and PostgreSQL refuses it.
+    if exponent < -250 {
+      let mantissa = bytes[start..<index].prefix { $0 | 0x20 != UInt8(ascii: "e") }
+      let isZero = !mantissa.contains { UInt8(ascii: "1")...UInt8(ascii: "9") ~= $0 }
+      if !isZero, Double(String(decoding: bytes[start..<index], as: UTF8.self))?.isZero != false {
+        throw fault(.outOfRange, "This number is too small", at: start)
+      }
     }
     // 1e308 is a Double, 99e308 and 9e308 are not.
     if exponent + whole > 300,

@@ -44,7 +44,7 @@ struct JSONNumberTests {
 
   @Test("doubles become valid JSON")
   func doubles() {
-    for value in [0, -0.0, 1, 0.1, 1e16, 1.5e300, 5e-300, -123.25] {
+    for value in [0, -0.0, 1, 0.1, 1e16, 1.5e300, 5e-300, .leastNonzeroMagnitude, -123.25] {
       #expect(JSONNumber(value)?.doubleValue == value)
       #expect(JSONNumber(JSONNumber(value)?.text ?? "")?.doubleValue == value)
     }

@@ -7,6 +7,8 @@ public struct ClientRequest: Sendable {
   /// `Expect` and the like) belong to the client and are refused; `Host` may only repeat the URL's.
   public var headers: [(String, String)]
   public var body: [UInt8]
+  /// Sent in place of `body` when there is one: an upload too large for memory.
+  public var source: ClientBodySource?
   /// From the call to the last byte of the answer: waiting for a connection and name resolution count.
   public var timeout: Duration
   public var connectTimeout: Duration
@@ -31,6 +33,22 @@ public struct ClientRequest: Sendable {
     self.maxResponseBytes = maxResponseBytes
     self.group = group
     self.version = version
+  }
+}
+
+/// A body that is read while it is sent, once.
+public struct ClientBodySource: Sendable {
+  /// Nil: not known, the body goes out in chunks.
+  public let length: Int?
+  /// Fills the front of the buffer and says how far; 0 is the end, nil gives the request up. Called on
+  /// the client's one thread, which waits for it: for clients that do nothing else.
+  public let read: @Sendable (UnsafeMutableRawBufferPointer) -> Int?
+
+  public init(
+    length: Int?, read: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Int?
+  ) {
+    self.length = length
+    self.read = read
   }
 }
 

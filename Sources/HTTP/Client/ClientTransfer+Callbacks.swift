@@ -59,7 +59,12 @@ extension ClientTransfer {
   static let provideBody: DataCallback = { pointer, size, count, context in
     guard let pointer, let context else { return Int(CURL_READFUNC_ABORT) }
     let transfer = from(context)
-    guard let body = transfer.submission?.request.body else { return Int(CURL_READFUNC_ABORT) }
+    guard let request = transfer.submission?.request else { return Int(CURL_READFUNC_ABORT) }
+    if let source = request.source {
+      let buffer = UnsafeMutableRawBufferPointer(start: pointer, count: size * count)
+      return source.read(buffer) ?? Int(CURL_READFUNC_ABORT)
+    }
+    let body = request.body
     let length = min(size * count, body.count - transfer.bodyOffset)
     guard length > 0 else { return 0 }
     body.withUnsafeBytes { bytes in

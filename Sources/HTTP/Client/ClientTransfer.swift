@@ -94,8 +94,15 @@ final class ClientTransfer {
   }
 
   private func setMethod(_ request: ClientRequest) {
-    let hasBody = !request.body.isEmpty || ["POST", "PUT", "PATCH"].contains(request.method)
-    setBody(request.body)
+    let hasBody =
+      !request.body.isEmpty || request.source != nil
+      || ["POST", "PUT", "PATCH"].contains(request.method)
+    if let source = request.source {
+      clibcurl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(source.length ?? -1))
+      clibcurl_set_pointer(handle, CURLOPT_POSTFIELDS, nil)
+    } else {
+      setBody(request.body)
+    }
     if hasBody {
       clibcurl_set_long(handle, CURLOPT_POST, 1)
     } else if request.method == "HEAD" {

@@ -1,4 +1,4 @@
-/// The methods this server implements. Others are answered with 501.
+/// The methods this server knows. Others are answered with 501.
 public enum HTTPMethod: String, Sendable, Hashable, CaseIterable {
   case get = "GET"
   case head = "HEAD"
@@ -7,4 +7,12 @@ public enum HTTPMethod: String, Sendable, Hashable, CaseIterable {
   case patch = "PATCH"
   case delete = "DELETE"
   case options = "OPTIONS"
+  // Known so that a path answers 405 to them, as RFC 9110 section 15.5.6 has it; no route may have
+  // one.
+  case trace = "TRACE"
+  case connect = "CONNECT"
+  case query = "QUERY"
+
+  /// Those a route may have.
+  public static let allCases: [HTTPMethod] = [.get, .head, .post, .put, .patch, .delete, .options]
 }

@@ -90,10 +90,11 @@ public struct Router: Sendable {
     guard depth < segments.count else {
       if let endpoint = node.endpoints[method] { return endpoint }
       if method == .head, let endpoint = node.endpoints[.get] { return endpoint }
+      // The most specific pattern speaks for the path, as it does in a description of the routes.
       if candidates.allow.isEmpty, let any = node.endpoints.values.first {
         candidates.pattern = any.route.pattern
+        candidates.allow.formUnion(node.endpoints.keys)
       }
-      candidates.allow.formUnion(node.endpoints.keys)
       return nil
     }
     if let next = node.literals[segments[depth]],

@@ -2,6 +2,7 @@ import Conditions
 import Cryptography
 import Foundation
 import HTTP
+import JSON
 import Postgres
 import Synchronization
 
@@ -38,21 +39,28 @@ public final class Keys: Sendable {
 
   public init(db: Database) { self.db = db }
 
-  /// Who calls. 401 without a hint at what was wrong; 429 for an address that keeps guessing.
+  /// Who calls. 401 without a hint at what was wrong; 429 to the guesses of an address that keeps
+  /// guessing.
+  /// A key that was good before is not turned away for what others do behind the same address.
   func authenticate(_ request: Request, now: Date) async throws -> Caller {
-    if let wait = throttled(request.remoteAddress, now: now) {
+    let refused = HeraldError(
+      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
+    guard let secret = request.apiKey else { throw refused }
+    if !isKnown(secret), let wait = throttled(request.remoteAddress, now: now) {
       throw HeraldError(
         .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
         retryAfter: wait)
     }
-    let refused = HeraldError(
-      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
-    guard let secret = request.apiKey else { throw refused }
     guard let caller = try await find(secret: secret, now: now) else {
       countFailure(request.remoteAddress, now: now)
       throw refused
     }
     return caller
+  }
+
+  private func isKnown(_ secret: String) -> Bool {
+    let hash = SHA256.hash(Array(secret.utf8))
+    return cache.withLock { $0[hash] != nil }
   }
 
   private func find(secret: String, now: Date) async throws -> Caller? {
@@ -83,6 +91,9 @@ public final class Keys: Sendable {
     let secret = Self.makeSecret()
     let id = UUIDv7.next(now: now)
     let key = try await db.write { tx in
+      if let scope = new.userScope {
+        try UserScope.check(scope, at: .root.appending("user_scope"), now: now, in: tx)
+      }
       try Self.insert(id, secret: secret, new, by: caller, now: now, in: tx)
       return try KeyStore.load(id, in: tx)
     }

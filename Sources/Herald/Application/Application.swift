@@ -16,6 +16,12 @@ public final class Application: Sendable {
   public let wake = Wake()
   /// Every endpoint; the router and the OpenAPI document are made from it.
   public let endpoints: [Endpoint]
+  /// The OpenAPI document over all endpoints.
+  public var openAPI: [UInt8] { document.bytes }
+  public let restorations: Restorations
+  public let checkup: Checkup
+  private let document: OpenAPI.Published
+  private let metrics: Metrics
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
@@ -23,10 +29,11 @@ public final class Application: Sendable {
 
   public static let version = "0.1.0"
 
-  /// `now` is the business clock.
+  /// `now` is the business clock; `handovers` the directory of the marks by which a restored
+  /// database is recognised. Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
-    dispatch: DispatchSettings = DispatchSettings(),
+    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -40,20 +47,26 @@ public final class Application: Sendable {
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
+    let mark = HandoverMark(directory: handovers)
     dispatcher = Dispatcher(
       db: db, senders: senders, settings: dispatch, projectSettings: project, now: now,
-      logger: logger)
+      handovers: mark, logger: logger)
+    restorations = Restorations(db: db, mark: mark)
+    metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
       logger: logger)
     jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
-    let document = OpenAPI.Published()
+    document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db)
+    let approvals = Approvals(db: db, settings: project)
+    let reports = Reports(db: db, settings: project)
+    checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [
       SystemRoutes.endpoints(db, document),
+      MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
@@ -66,7 +79,7 @@ public final class Application: Sendable {
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db), approvals),
       ApprovalRoutes.endpoints(approvals),
-      ReportRoutes.endpoints(Reports(db: db, settings: project)),
+      ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
       StopRoutes.endpoints(Stops(db: db)),
       SettingsRoutes.endpoints(settings),
@@ -78,9 +91,17 @@ public final class Application: Sendable {
 
   /// The HTTP server over all endpoints, not yet started.
   public func server(_ configuration: ServerConfiguration) throws -> Server {
-    Server(
+    var configuration = configuration
+    let log = configuration.accessLog
+    configuration.accessLog = { [http = metrics.http] entry in
+      http.record(entry)
+      log?(entry)
+    }
+    let server = Server(
       router: try Router(endpoints.map(runner.route)), configuration: configuration,
       logger: logger)
+    metrics.http.watch(server)
+    return server
   }
 
   /// Dispatches, imports and keeps house until the task is cancelled. For the role `worker`.

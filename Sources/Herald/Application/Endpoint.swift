@@ -47,11 +47,15 @@ public struct Operation: Sendable {
     public let name: String
     public let schema: JSONValue
     public let description: String
+    public let required: Bool
 
-    public init(_ name: String, _ schema: JSONValue, _ description: String) {
+    public init(
+      _ name: String, _ schema: JSONValue, _ description: String, required: Bool = false
+    ) {
       self.name = name
       self.schema = schema
       self.description = description
+      self.required = required
     }
   }
 
@@ -59,30 +63,51 @@ public struct Operation: Sendable {
   public let id: String
   public let summary: String
   public let tag: String
+  /// Schemas of path parameters whose name does not say it already.
+  public let path: [String: JSONValue]
   public let query: [Parameter]
   /// Of a JSON body; nil for none.
   public let request: JSONValue?
+  /// Media types of the body; others are a 415. `*/*` takes any.
   public let requestTypes: [String]
+  /// False when the body may be left out.
+  public let requestRequired: Bool
   /// Status to schema of the JSON body; nil for an answer without one.
   public let responses: [Int: JSONValue?]
   public let responseType: String
+  /// Media types, all text, that a 2xx can have instead, by Accept or a parameter.
+  public let otherTypes: [String]
   /// What can go wrong beyond the general (400 and 422 of a body, 401, 403).
   public let errors: [ErrorCode]
 
+  /// Whether a body of this `Content-Type` can be taken. None at all says nothing and is taken;
+  /// so is `application/merge-patch+json` and its like where JSON is.
+  func takes(contentType: String?) -> Bool {
+    guard let contentType, !requestTypes.contains("*/*") else { return true }
+    let media = contentType.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased()
+    if requestTypes.contains(media) { return true }
+    return requestTypes.contains("application/json") && media.hasPrefix("application/")
+      && media.hasSuffix("+json")
+  }
+
   public init(
-    _ id: String, _ summary: String, tag: String, query: [Parameter] = [],
-    request: JSONValue? = nil, requestTypes: [String] = ["application/json"],
+    _ id: String, _ summary: String, tag: String, path: [String: JSONValue] = [:],
+    query: [Parameter] = [], request: JSONValue? = nil,
+    requestTypes: [String] = ["application/json"], requestRequired: Bool = true,
     responses: [Int: JSONValue?], responseType: String = "application/json",
-    errors: [ErrorCode] = []
+    otherTypes: [String] = [], errors: [ErrorCode] = []
   ) {
     self.id = id
     self.summary = summary
     self.tag = tag
+    self.path = path
     self.query = query
     self.request = request
     self.requestTypes = requestTypes
+    self.requestRequired = requestRequired
     self.responses = responses
     self.responseType = responseType
+    self.otherTypes = otherTypes
     self.errors = errors
   }
 

@@ -21,6 +21,7 @@ struct EndpointRunner: Sendable {
   private func respond(to request: Request, _ endpoint: Endpoint) async -> Response {
     do {
       let caller = try await admit(request, endpoint)
+      try Self.check(request, endpoint.operation)
       let call = Call(request: request, caller: caller, now: now())
       guard endpoint.method == .post, let key = request.headers["idempotency-key"] else {
         return try await endpoint.handler(call)
@@ -29,6 +30,27 @@ struct EndpointRunner: Sendable {
     } catch {
       return problem(error, request)
     }
+  }
+
+  /// What holds of every request: a body of a type the operation takes, and no U+0000, which
+  /// PostgreSQL has no text for.
+  private static func check(_ request: Request, _ operation: Operation) throws {
+    if operation.request != nil, !request.body.isEmpty || request.bodyStream != nil,
+      !operation.takes(contentType: request.headers["content-type"])
+    {
+      let types = operation.requestTypes.joined(separator: " or ")
+      throw HeraldError(.unsupportedMediaType, "Send the body with Content-Type: \(types).")
+    }
+    for parameter in operation.query {
+      guard let value = request.query(parameter.name), value.utf8.contains(0) else { continue }
+      throw HeraldError(
+        .badQuery, "`\(parameter.name)` may not hold U+0000.", pointer: parameter.name)
+    }
+    // An operation that takes any path by itself refuses the value as it does others.
+    guard operation.errors.contains(.notFound),
+      request.parameters.values.contains(where: { $0.utf8.contains(0) })
+    else { return }
+    throw HeraldError(.notFound, "There is nothing at this path; names hold no U+0000.")
   }
 
   /// A handler's answer with its errors already rendered, for storing under an Idempotency-Key.

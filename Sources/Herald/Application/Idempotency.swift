@@ -52,8 +52,11 @@ public final class Idempotency: Sendable {
     _ key: String, _ call: Call, _ body: @Sendable () async throws -> Response
   ) async throws -> Response {
     let key = key.hasPrefix("\"") && key.hasSuffix("\"") ? String(key.dropFirst().dropLast()) : key
-    guard (1...255).contains(key.utf8.count) else {
-      throw HeraldError(.badQuery, "Idempotency-Key must have 1 to 255 bytes.")
+    guard (1...255).contains(key.utf8.count),
+      key.utf8.allSatisfy({ UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 })
+    else {
+      throw HeraldError(
+        .badQuery, "Idempotency-Key must have 1 to 255 printable ASCII characters without blanks.")
     }
     let scope = SHA256.hash(Array("\(call.caller.keyID)\u{0}\(key)".utf8))
     var hash = SHA256()

@@ -18,14 +18,14 @@ public enum OpenAPI {
       "info": [
         "title": "Herald",
         "version": .string(version),
-        "description":
-          "Marketing automation: every recipient accounted for, every decision explained, nothing sent that was not approved.",
+        "description": .string(description),
         "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
       ],
       "servers": [["url": "/"]],
       "paths": .object(paths),
       "components": [
-        "schemas": .object(components),
+        "schemas": .object(hoisted(components)),
+        "headers": .object(headers),
         "securitySchemes": [
           "key": ["type": "http", "scheme": "bearer", "description": "An API key, hk_…"]
         ],
@@ -33,78 +33,49 @@ public enum OpenAPI {
     ]
   }
 
-  private static func operation(_ endpoint: Endpoint) -> JSONValue {
-    let operation = endpoint.operation
-    var object: JSONObject = [
-      "operationId": .string(operation.id), "summary": .string(operation.summary),
-      "tags": [.string(operation.tag)], "parameters": .array(parameters(endpoint)),
-      "responses": .object(responses(endpoint)),
-    ]
-    if case .roles(let roles) = endpoint.access {
-      object["security"] = [["key": []]]
-      object["x-roles"] = .array(roles.map(\.rawValue).sorted().map(JSONValue.string))
-    } else {
-      object["security"] = []
-    }
-    if let request = operation.request {
-      var content = JSONObject()
-      for type in operation.requestTypes { content[type] = ["schema": request] }
-      object["requestBody"] = ["required": true, "content": .object(content)]
-    }
-    return .object(object)
-  }
+  private static let description = """
+    Marketing automation: every recipient accounted for, every decision explained, nothing sent \
+    that was not approved. Every GET answers HEAD too, every path OPTIONS; unknown query \
+    parameters are ignored, unknown fields of a body refused. A request that is no good HTTP is \
+    answered with a Problem of 400, 405, 408, 413, 414, 417, 431, 501 or 505 whatever it asks for.
+    """
 
-  private static func parameters(_ endpoint: Endpoint) -> [JSONValue] {
-    let path = endpoint.pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map {
-      segment -> JSONValue in
-      let name = String(segment.dropFirst().dropLast())
-      return [
-        "name": .string(name), "in": "path", "required": true, "schema": Schema.text(1...256),
-      ]
-    }
-    let query = endpoint.operation.query.map { parameter -> JSONValue in
-      [
-        "name": .string(parameter.name), "in": "query", "required": false,
-        "schema": parameter.schema, "description": .string(parameter.description),
-      ]
-    }
-    return path + query
-  }
-
-  private static func responses(_ endpoint: Endpoint) -> JSONObject {
-    var responses = JSONObject()
-    for (status, schema) in endpoint.operation.responses.sorted(by: { $0.key < $1.key }) {
-      var response: JSONObject = ["description": .string(status < 300 ? "Done." : "See the body.")]
-      if let schema {
-        response["content"] = .object([endpoint.operation.responseType: ["schema": schema]])
+  /// The components with the `$defs` of each made components of their own, `Condition_window`:
+  /// a `#/$defs/…` reference would be looked up at the root of the document.
+  static func hoisted(_ components: JSONObject) -> JSONObject {
+    var all = JSONObject()
+    for (name, schema) in components {
+      guard var object = schema.objectValue, let definitions = object["$defs"]?.objectValue else {
+        all[name] = schema
+        continue
       }
-      responses[String(status)] = .object(response)
+      object["$defs"] = nil
+      object["$schema"] = nil
+      all[name] = relocated(.object(object), name)
+      for (inner, definition) in definitions {
+        all["\(name)_\(inner)"] = relocated(definition, name)
+      }
     }
-    var codes: [Int: Set<String>] = [:]
-    for code in generalErrors(endpoint) + endpoint.operation.errors {
-      codes[code.status, default: []].insert(code.name)
-    }
-    for (status, names) in codes.sorted(by: { $0.key < $1.key }) {
-      let list = names.sorted().joined(separator: ", ")
-      responses[String(status)] = [
-        "description": .string("Problem: \(list)."),
-        "content": ["application/problem+json": ["schema": Schema.ref("Problem")]],
-      ]
-    }
-    return responses
+    return all
   }
 
-  private static func generalErrors(_ endpoint: Endpoint) -> [ErrorCode] {
-    var codes: [ErrorCode] = [.badQuery, .unavailable]
-    if case .roles(let roles) = endpoint.access {
-      codes += [.unauthorized, .throttled]
-      if roles.count < Role.allCases.count { codes.append(.forbidden) }
+  private static func relocated(_ schema: JSONValue, _ component: String) -> JSONValue {
+    switch schema {
+    case .array(let elements): return .array(elements.map { relocated($0, component) })
+    case .object(let object):
+      let prefix = "#/$defs/"
+      return .object(
+        JSONObject(
+          object.map { key, value in
+            if key == "$ref", let text = value.stringValue, text.hasPrefix(prefix) {
+              return (
+                key, Schema.ref("\(component)_\(text.dropFirst(prefix.count))")["$ref"] ?? .null
+              )
+            }
+            return (key, relocated(value, component))
+          }))
+    default: return schema
     }
-    if endpoint.operation.request != nil {
-      codes += [.malformedJSON, .tooLarge, .unsupportedMediaType, .invalid]
-    }
-    if endpoint.method == .post { codes += [.idempotencyRunning, .idempotencyReused] }
-    return codes
   }
 
   /// The document as it is served: made once all endpoints are known, the one that serves it among
@@ -122,7 +93,7 @@ public enum OpenAPI {
 
   /// RFC 9457 with Herald's extensions.
   public static let problem = Schema.object([
-    "type": Schema.string, "title": Schema.string, "status": ["type": "integer"],
+    "type": Schema.string, "title": Schema.string, "status": Schema.integer(400...599),
     "detail": Schema.string, "code": Schema.string, "message": Schema.string,
     "pointer?": Schema.string,
     "errors?": Schema.array(

@@ -64,7 +64,7 @@ extension Request {
   /// An integer query parameter in `range`; 400 otherwise.
   public func integer(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
     guard let text = query(name) else { return nil }
-    guard let value = Int(text), range.contains(value) else {
+    guard let value = Int(text), String(value) == text, range.contains(value) else {
       throw HeraldError(
         .badQuery,
         "`\(name)` must be a whole number from \(range.lowerBound) to \(range.upperBound).",
@@ -79,6 +79,21 @@ extension Request {
     guard choices.contains(text) else {
       throw HeraldError(
         .badQuery, "`\(name)` must be one of \(choices.joined(separator: ", ")).", pointer: name)
+    }
+    return text
+  }
+
+  /// The key of a named thing in the query; 400 otherwise.
+  public func key(_ name: String) throws -> String? {
+    try text(name, .key)
+  }
+
+  /// A query parameter of a form; 400 otherwise.
+  public func text(_ name: String, _ pattern: TextPattern) throws -> String? {
+    guard let text = query(name) else { return nil }
+    guard pattern.matches(text) else {
+      throw HeraldError(
+        .badQuery, "\(pattern.expectation) is expected as `\(name)`.", pointer: name)
     }
     return text
   }

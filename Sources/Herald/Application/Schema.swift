@@ -33,6 +33,11 @@ public enum Schema {
   }
 
   public static func oneOf(_ schemas: [JSONValue]) -> JSONValue { ["anyOf": .array(schemas)] }
+  /// An item of a batch: one that is no good is answered by its place and spoils nothing, so
+  /// anything is taken.
+  public static func item(_ schema: JSONValue) -> JSONValue {
+    oneOf([schema, ["description": "Refused by itself; the other items are carried out."]])
+  }
   public static func choice(_ values: [String]) -> JSONValue {
     ["type": "string", "enum": .array(values.map(JSONValue.string))]
   }

@@ -34,6 +34,7 @@ enum SystemRoutes {
         .get, "/v1/schemas/{name}", .open,
         Operation(
           "getSchema", "JSON Schema of a plan, a condition or a template.", tag: "System",
+          path: ["name": Schema.choice(schemas.keys.sorted())],
           responses: [200: ["type": "object"]], errors: [.notFound])
       ) { call in
         guard let schema = schemas[call.path("name")] else {
@@ -56,7 +57,9 @@ enum SystemRoutes {
   private static func standalone(_ schema: JSONValue, _ components: JSONObject) -> JSONValue {
     guard var object = schema.objectValue else { return schema }
     object["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    if !components.isEmpty { object["components"] = ["schemas": .object(components)] }
+    if !components.isEmpty {
+      object["components"] = ["schemas": .object(OpenAPI.hoisted(components))]
+    }
     return .object(object)
   }
 }

@@ -17,7 +17,7 @@ enum ApprovalRoutes {
         let page = try PageRequest(call.request, width: 1)
         let state = try call.request.choice("state", Approval.State.allCases.map(\.rawValue))
         let found = try await approvals.list(
-          page, state: state, plan: call.request.query("plan"))
+          page, state: state, plan: try call.request.key("plan"))
         return .page(found, call.request, item: \.json)
       },
       Endpoint(

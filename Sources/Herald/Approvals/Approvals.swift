@@ -6,18 +6,31 @@ import Postgres
 /// Submission freezes a manifest; a decision is about its hash. Approval is launch.
 public struct Approvals: Sendable {
   let db: Database
+  let settings: @Sendable () async throws -> ProjectSettings
 
-  public init(db: Database) { self.db = db }
+  public init(
+    db: Database,
+    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() }
+  ) {
+    self.db = db
+    self.settings = settings
+  }
 
   /// Freezes the draft with everything it uses and asks for approval.
   public func submit(
     plan key: String, comment: String?, by caller: Caller, now: Date
   ) async throws -> Approval {
     let id = UUIDv7.next(now: now)
+    let zone = try await settings().timeZone
     return try await db.write { tx in
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.draftVersion else {
-        throw HeraldError(.wrongState, "Plan '\(key)' has no draft; PUT one first.")
+        throw HeraldError(
+          .wrongState,
+          plan.liveVersion == nil
+            ? "Plan '\(key)' has no draft; PUT one first."
+            : "Plan '\(key)' has no draft: its document is that of version \(plan.liveVersion ?? 0). "
+              + "PUT a changed one, or the same under another key to run it again.")
       }
       let draft = try PlanStore.version(key, number, in: tx)
       _ = try PlanLifecycle.after(draft.state, .submit)
@@ -26,7 +39,7 @@ public struct Approvals: Sendable {
         key, draft, document, userScope: caller.userScope, in: tx)
       let frozen = try PlanStore.normalised(manifest.json, in: tx)
       let hash = Manifest.hash(of: frozen)
-      let dryRun = try DryRun(manifest, document, now: now, in: tx)
+      let dryRun = try DryRun(manifest, document, now: now, projectZone: zone, in: tx)
       try dryRun.refuseImpossible(document)
       let live = try plan.liveVersion.map { try PlanStore.version(key, $0, in: tx) }
       try PlanStore.freeze(key, number, manifest: frozen, hash: hash, now: now, in: tx)
@@ -47,7 +60,8 @@ public struct Approvals: Sendable {
 
   /// What launching the draft, or else the live version, would come to now. Changes nothing.
   public func dryRun(plan key: String, by caller: Caller, now: Date) async throws -> JSONValue {
-    try await db.pool.write { tx in
+    let zone = try await settings().timeZone
+    return try await db.pool.write { tx in
       let plan = try PlanStore.load(key, in: tx)
       guard let number = plan.draftVersion ?? plan.liveVersion else {
         throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
@@ -56,7 +70,7 @@ public struct Approvals: Sendable {
       let document = try Plans.checked(version.document, by: .herald, in: tx)
       let manifest = try ManifestBuilder.build(
         key, version, document, userScope: caller.userScope, in: tx)
-      return try DryRun(manifest, document, now: now, in: tx).json
+      return try DryRun(manifest, document, now: now, projectZone: zone, in: tx).json
     }
   }
 
@@ -91,6 +105,8 @@ public struct Approvals: Sendable {
       try PlanStore.setState(
         draft, .approved, launchAt: max(document.trigger.at ?? now, now), now: now, in: tx)
       try PlanStore.save(plan, draft: nil, live: draft.version, paused: false, now: now, in: tx)
+      // A pause ends with the approval; what people of earlier versions wait for goes on.
+      if plan.paused { try QueueStore.unpark(plan: plan.key, now: now, in: tx) }
     }
   }
 

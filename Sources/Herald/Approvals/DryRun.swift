@@ -18,7 +18,7 @@ struct DryRun {
 
   init(
     _ manifest: Manifest, _ document: PlanDocument, now: Date,
-    projectZone: String = "Asia/Shanghai",
+    projectZone: String,
     in tx: Transaction
   ) throws {
     let compile = { (condition: Condition) throws -> SQL in

@@ -31,7 +31,8 @@ enum AuditRoutes {
               "A head noted earlier; shows a tail cut off since.")
           ], responses: [200: Schema.ref("AuditVerification")])
       ) { call in
-        let found = try await audits.verify(expectedHead: call.request.query("head"))
+        let head = try call.request.text("head", hash)
+        let found = try await audits.verify(expectedHead: head)
         return .json(
           200,
           [
@@ -41,6 +42,13 @@ enum AuditRoutes {
           ])
       },
     ]
+  }
+
+  private static let hash = TextPattern("A hash of 64 hexadecimal digits") { text in
+    text.utf8.count == 64
+      && text.utf8.allSatisfy {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+      }
   }
 
   static let components: JSONObject = ["AuditEntry": entry, "AuditVerification": verification]

@@ -10,7 +10,8 @@ enum ReceiptRoutes {
           "takeReceipts",
           "Callbacks of a sender's provider. The signature takes the place of a key; the body shown "
             + "is that of adapter 'http'.",
-          tag: "Senders", request: request, responses: [200: Schema.ref("ReceiptSummary")],
+          tag: "Senders", request: request, requestTypes: ["application/json", "*/*"],
+          responses: [200: Schema.ref("ReceiptSummary")],
           errors: [.unauthorized, .notFound, .secretsUnreadable])
       ) { call in
         let summary = try await receipts.take(

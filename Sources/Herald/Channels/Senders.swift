@@ -153,6 +153,9 @@ extension Senders {
       timeout: stored.sender.timeout.duration)
   }
 
+  /// Throws `secretsUnreadable` when they were sealed under another key.
+  func requireReadableSecrets(of stored: StoredSender) throws { _ = try open(stored) }
+
   private func open(_ stored: StoredSender) throws -> JSONObject {
     guard let sealed = stored.sealedSecrets else { return [:] }
     return try secrets.open(sealed, sender: stored.key)

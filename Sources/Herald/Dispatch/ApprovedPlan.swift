@@ -41,13 +41,22 @@ struct ApprovedPlan: Sendable {
   func step(_ id: String) -> PlanDocument.Step? { document.step(id) }
 }
 
+/// A version of a plan, by name.
+struct PlanVersionName: Hashable, Sendable {
+  let plan: String
+  let version: Int
+}
+
 /// Approved versions in memory. A manifest never changes once approved, so an entry stays true.
 final class ApprovedPlans: Sendable {
-  private let cache = Mutex<[String: ApprovedPlan]>([:])
+  private let cache = Mutex<[PlanVersionName: ApprovedPlan]>([:])
+
+  /// Nil when it was not read yet.
+  func known(_ name: PlanVersionName) -> ApprovedPlan? { cache.withLock { $0[name] } }
 
   func get(_ plan: String, _ version: Int, in db: any Queryable) throws -> ApprovedPlan {
-    let name = "\(plan)/\(version)"
-    if let known = cache.withLock({ $0[name] }) { return known }
+    let name = PlanVersionName(plan: plan, version: version)
+    if let known = known(name) { return known }
     let approved = try ApprovedPlan(PlanStore.version(plan, version, in: db))
     cache.withLock { cache in
       if cache.count > 500 { cache.removeAll() }

@@ -18,54 +18,59 @@ enum DeliveryStore {
         \(attempts.map(\.entry.runID)), \(attempts.map(\.channel.rawValue)),
         \(attempts.map(\.sender)), \(attempts.map(\.status)), \(attempts.map(\.reason)),
         \(attempts.map(\.providerID)), \(attempts.map(\.startedAt)))
-      ON CONFLICT DO NOTHING
+      -- A try at a sender whose account was at fault does not count: its number comes again.
+      ON CONFLICT (user_id, delivery_id, link, try, entered_at) DO UPDATE SET
+        channel = excluded.channel, sender = excluded.sender, status = excluded.status,
+        reason = excluded.reason, provider_id = excluded.provider_id,
+        started_at = excluded.started_at, finished_at = excluded.finished_at
       """)
-    let tried = attempts.filter { $0.number > 0 }
-    guard !tried.isEmpty else { return }
-    // A failure is kept as the reason while the chain goes on.
-    try tx.execute(
-      """
-      UPDATE deliveries d SET attempts = d.attempts + 1, reason = coalesce(n.reason, d.reason)
-      FROM unnest(\(tried.map(\.entry.userID)), \(tried.map(\.entry.runID)),
-        \(tried.map(\.entry.stepID)), \(tried.map { Int16(clamping: $0.entry.occurrence) }),
-        \(tried.map(\.entry.enteredAt)),
-        \(tried.map { $0.status == "failed" ? $0.reason : nil }))
-        AS n (user_id, run_id, step_id, occurrence, entered_at, reason)
-      WHERE d.user_id = n.user_id AND d.run_id = n.run_id AND d.step_id = n.step_id
-        AND d.occurrence = n.occurrence AND d.entered_at = n.entered_at
-      """)
+  }
+
+  /// What one settlement does to one delivery: hand-overs that count as attempts, and its state.
+  struct Change {
+    let entry: QueueEntry
+    var attempts = 0
+    /// Of a failed attempt: kept as the reason while the chain goes on.
+    var failure: String?
+    var outcome: Settlement.Outcome?
   }
 
   /// `sent` stays sent whatever a later link of the chain came to; a chain that was tried and then
   /// found nobody to fall back on has failed, not been skipped.
-  static func settle(
-    _ outcomes: [Settlement.Outcome], now: Date, in tx: Transaction
-  ) throws {
-    guard !outcomes.isEmpty else { return }
+  static func update(_ changes: [Change], now: Date, in tx: Transaction) throws {
+    guard !changes.isEmpty else { return }
+    // By the delivery's id and its person's, never by the run: before its table is analysed, the
+    // index on runs looks as selective to the planner as the primary key, and is a thousand times
+    // slower.
     try tx.execute(
       """
-      UPDATE deliveries d SET
-        status = CASE WHEN d.status = 'sent' THEN 'sent'
-          WHEN n.status = 'skipped' AND d.attempts > 0 THEN 'failed' ELSE n.status END,
-        reason = CASE WHEN d.status = 'sent' OR n.status = 'sent' THEN NULL
-          WHEN n.status = 'skipped' AND d.attempts > 0 THEN coalesce(d.reason, n.reason)
+      UPDATE deliveries d SET attempts = d.attempts + n.attempts,
+        status = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.status
+          WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0 THEN 'failed'
+          ELSE n.status END,
+        reason = CASE WHEN n.status IS NULL THEN coalesce(n.failure, d.reason)
+          WHEN d.status = 'sent' OR n.status = 'sent' THEN NULL
+          WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0
+            THEN coalesce(n.failure, d.reason, n.reason)
           ELSE n.reason END,
-        gate = CASE WHEN d.status = 'sent' THEN d.gate ELSE n.gate END,
-        "values" = CASE WHEN d.status = 'sent' THEN d."values" ELSE n."values" END,
+        gate = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.gate ELSE n.gate END,
+        "values" = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d."values"
+          ELSE n."values" END,
         channel = CASE WHEN d.status = 'sent' THEN d.channel ELSE coalesce(n.channel, d.channel) END,
         sender = CASE WHEN d.status = 'sent' THEN d.sender ELSE coalesce(n.sender, d.sender) END,
-        provider_id = CASE WHEN d.status = 'sent' THEN d.provider_id ELSE n.provider_id END,
-        settled_at = \(now)
-      FROM unnest(\(outcomes.map(\.entry.userID)), \(outcomes.map(\.entry.runID)),
-        \(outcomes.map(\.entry.stepID)), \(outcomes.map { Int16(clamping: $0.entry.occurrence) }),
-        \(outcomes.map(\.entry.enteredAt)), \(outcomes.map(\.status.rawValue)),
-        \(outcomes.map(\.reason)), \(outcomes.map(\.gate)),
-        \(outcomes.map { $0.values.map { JSONB($0) } }), \(outcomes.map { $0.channel?.rawValue }),
-        \(outcomes.map(\.sender)), \(outcomes.map(\.providerID)))
-        AS n (user_id, run_id, step_id, occurrence, entered_at, status, reason, gate, "values",
-          channel, sender, provider_id)
-      WHERE d.user_id = n.user_id AND d.run_id = n.run_id AND d.step_id = n.step_id
-        AND d.occurrence = n.occurrence AND d.entered_at = n.entered_at
+        provider_id = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.provider_id
+          ELSE n.provider_id END,
+        settled_at = CASE WHEN n.status IS NULL THEN d.settled_at ELSE \(now) END
+      FROM unnest(\(changes.map(\.entry.userID)), \(changes.map(\.entry.deliveryID)),
+        \(changes.map(\.entry.enteredAt)), \(changes.map { Int16(clamping: $0.attempts) }),
+        \(changes.map(\.failure)), \(changes.map { $0.outcome?.status.rawValue }),
+        \(changes.map { $0.outcome?.reason }), \(changes.map { $0.outcome?.gate }),
+        \(changes.map { $0.outcome?.values.map { JSONB($0) } }),
+        \(changes.map { $0.outcome?.channel?.rawValue }), \(changes.map { $0.outcome?.sender }),
+        \(changes.map { $0.outcome?.providerID }))
+        AS n (user_id, id, entered_at, attempts, failure, status, reason, gate, "values", channel,
+          sender, provider_id)
+      WHERE d.user_id = n.user_id AND d.id = n.id AND d.entered_at = n.entered_at
       """)
   }
 
@@ -84,8 +89,10 @@ enum DeliveryStore {
           AS o (lane, id, priority, user_id, run_id, step_id, entered_at, plan, plan_version)
       ), ledger AS (
         INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-          created_at)
-        SELECT user_id, run_id, step_id, entered_at, id, plan, plan_version, \(now) FROM opened
+          possibly_duplicate, created_at)
+        SELECT o.user_id, o.run_id, o.step_id, o.entered_at, o.id, o.plan, o.plan_version,
+          r.restored, \(now)
+        FROM opened o JOIN runs r ON r.id = o.run_id
       )
       INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
         entered_at, plan, plan_version, step_entered_at)

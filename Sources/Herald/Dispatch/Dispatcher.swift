@@ -15,23 +15,29 @@ public final class Dispatcher: Sendable {
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
+  private let handovers: HandoverMark
   private let stop = DispatchStop()
   private let persistence: Persistence
   private let logger: Logger
 
+  /// What this process handed over and what came of it.
+  var attempts: AttemptMetrics { health.attempts }
+
   public init(
     db: Database, senders: Senders, settings: DispatchSettings = DispatchSettings(),
     projectSettings: @escaping @Sendable () async throws -> ProjectSettings,
-    now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
+    now: @escaping @Sendable () -> Date = { Date() },
+    handovers: HandoverMark = HandoverMark(directory: nil), logger: Logger
   ) {
     self.db = db
     self.senders = senders
     self.settings = settings
     self.projectSettings = projectSettings
     self.now = now
+    self.handovers = handovers
     self.logger = logger
     plans = ApprovedPlans()
-    persistence = Persistence(pool: db.pool, stop: stop)
+    persistence = Persistence(db: db, stop: stop)
     launches = Launches(db: db, plans: plans, settings: projectSettings, logger: logger)
   }
 
@@ -76,6 +82,8 @@ public final class Dispatcher: Sendable {
       } catch is CancellationError {
         return
       } catch {
+        // The pool has its own word for a query that was cancelled.
+        if Task.isCancelled { return }
         failures += 1
         if failures == 1 || failures % 50 == 0 {
           logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
@@ -85,12 +93,22 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  /// One batch of one lane; false when nothing was due.
+  /// Batches of a lane that are worked on before another lane has its turn.
+  private static let stay = 8
+
+  /// A few batches of one lane; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
     guard let lane = take(from: due) else { return false }
     defer { busy.withLock { _ = $0.remove(lane) } }
-    return try await work(lane)
+    var batches = 0
+    while batches < Self.stay {
+      let claimed = try await work(lane)
+      if claimed > 0 { batches += 1 }
+      // Looking for lanes costs more than claiming: while this one is full, there is no need to.
+      guard claimed == settings.batch, !stop.isSet else { break }
+    }
+    return batches > 0
   }
 
   /// A lane nobody in this process is working on.
@@ -102,19 +120,16 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  private func work(_ lane: Int) async throws -> Bool {
+  /// How many rows were claimed.
+  private func work(_ lane: Int) async throws -> Int {
     let lease = Lease(lane: lane, seconds: settings.leaseSeconds)
     var claimed: [QueueEntry] = []
     do {
       claimed = try await claim(lease)
-      guard !claimed.isEmpty else { return false }
-      let entries = claimed
-      let preparation = Preparation(
-        plans: plans, senders: senders, project: try await projectSettings(), now: now(),
-        lane: lane, lease: lease.id)
-      let handovers = try await db.pool.write { tx in try preparation.run(entries, in: tx) }
+      guard !claimed.isEmpty else { return 0 }
+      let handovers = try await prepare(claimed, lease)
       try await renewing(lease, handovers) { try await fly(handovers, lease) }
-      return true
+      return claimed.count
     } catch {
       try await giveBack(claimed, lease, after: error)
       throw error
@@ -124,10 +139,24 @@ public final class Dispatcher: Sendable {
   private func claim(_ lease: Lease) async throws -> [QueueEntry] {
     let now = now()
     let batch = settings.batch
-    return try await db.pool.write { tx in
+    return try await db.dispatch { tx in
       guard try !StopStore.lock(in: tx).contains("all") else { return [] }
       return try QueueStore.claim(lease, limit: batch, now: now, in: tx)
     }
+  }
+
+  private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
+    let preparation = Preparation(
+      plans: plans, senders: senders, health: health, settings: settings,
+      project: try await projectSettings(), now: now(), lease: lease)
+    // The preparation begins hand-overs: this finds out first whether the database was restored
+    // meanwhile, and stops everything when it was.
+    try await handovers.advance(in: db, logger: logger)
+    let start = ContinuousClock.now
+    // When its answer was lost, what it settled is refused the second time.
+    let handovers = try await persistence.write { tx in try preparation.run(entries, in: tx) }
+    if !handovers.isEmpty { lease.renewed(at: start) }
+    return handovers
   }
 
   /// Lets go of what was not handed over, so that nobody has to wait for the lease to run out. When
@@ -154,7 +183,7 @@ public final class Dispatcher: Sendable {
         try await Task.sleep(for: .seconds(lease.seconds) / 3)
         let start = ContinuousClock.now
         let held = try? await db.pool.write { tx in try QueueStore.renew(ids, lease, in: tx) }
-        if let held, held > 0 { lease.renewed(at: start) }
+        if let held, held > 0 { lease.extended(at: start) }
       }
     }
     defer { renewal.cancel() }
@@ -180,10 +209,10 @@ public final class Dispatcher: Sendable {
       if admitted < rows.count { try await rest(Array(rows.dropFirst(admitted)), lease) }
       guard admitted > 0 else { return nil }
       try await Flight(
-        pool: db.pool, persistence: persistence, stop: stop, plans: plans, health: health,
+        db: db, persistence: persistence, stop: stop, plans: plans, health: health,
         settings: settings, lease: lease, sender: sender,
         adapter: try senders.adapter(for: sender), now: now,
-        jitter: { Double.random(in: 0..<1) }, logger: logger
+        jitter: { Double.random(in: 0..<1) }, mark: handovers, logger: logger
       ).carry(Array(rows.prefix(admitted)))
       return nil
     } catch {

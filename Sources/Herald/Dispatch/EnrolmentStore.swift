@@ -52,9 +52,9 @@ enum EnrolmentStore {
           RETURNING user_id, state
         ), opened AS (
           INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-            created_at)
+            possibly_duplicate, created_at)
           SELECT d.user_id, \(run.id), \(entry.firstStep), \(now), d.delivery_id, \(run.plan),
-            \(run.planVersion)::integer, \(now)
+            \(run.planVersion)::integer, (SELECT restored FROM runs WHERE id = \(run.id)), \(now)
           FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
           RETURNING user_id, id
         )
@@ -78,12 +78,17 @@ enum EnrolmentStore {
 
   static func end(_ endings: [Ending], now: Date, in tx: Transaction) throws {
     guard !endings.isEmpty else { return }
+    // The form of the run's comparison keeps enrolments_run_idx out: before the table is analysed,
+    // the planner would take it for as selective as the primary key. The state is compared with the
+    // array's so that nobody expects few to be active.
     try tx.execute(
       """
       UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now)
       FROM unnest(\(endings.map(\.userID)), \(endings.map(\.runID)), \(endings.map(\.state)),
-        \(endings.map(\.reason))) AS n (user_id, run_id, state, reason)
-      WHERE e.user_id = n.user_id AND e.run_id = n.run_id AND e.state = 'active'
+        \(endings.map(\.reason)), \(endings.map { _ in "active" }))
+        AS n (user_id, run_id, state, reason, from_state)
+      WHERE e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
+        AND e.state = n.from_state
       """)
   }
 }

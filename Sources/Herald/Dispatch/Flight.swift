@@ -6,7 +6,7 @@ import Postgres
 /// Carries the hand-overs of one lane that go through one sender: begins them in micro-batches,
 /// sends, settles. Only what is begun can be in doubt after a crash.
 struct Flight: Sendable {
-  let pool: Pool
+  let db: Database
   let persistence: Persistence
   let stop: DispatchStop
   let plans: ApprovedPlans
@@ -17,6 +17,7 @@ struct Flight: Sendable {
   let adapter: any ChannelAdapter
   let now: @Sendable () -> Date
   let jitter: @Sendable () -> Double
+  let mark: HandoverMark
   let logger: Logger
 
   /// Seconds of a pace that are taken at a time, and for which a flight waits at most.
@@ -25,8 +26,17 @@ struct Flight: Sendable {
   /// How long the messages of one beginning may go on to leave: a stop is looked for in between.
   private static let longestChunk = Duration.milliseconds(500)
 
+  /// Hand-overs of a sender that may be in doubt at once after a crash.
+  static func size(
+    for sender: StoredSender, by senders: Senders, _ settings: DispatchSettings
+  ) throws -> Int {
+    try senders.adapter(for: sender).resendsSafely ? settings.batch : sender.sender.concurrency
+  }
+
   func carry(_ handovers: [Handover]) async throws {
-    var waiting = handovers[...]
+    var waiting = handovers.filter { !$0.isBegun }[...]
+    let begun = handovers.filter(\.isBegun)
+    if !begun.isEmpty { waiting = (try await complete(begun) + waiting)[...] }
     let quota = sender.sender.pacePerSecond.map { max(1, Int($0 * Self.longestWait)) }
     if let quota, waiting.count > quota {
       try await postpone(Array(waiting.dropFirst(quota)), from: quota)
@@ -43,10 +53,16 @@ struct Flight: Sendable {
       let chunk = Array(waiting.prefix(granted))
       guard let begun = try await begin(chunk) else { return try await release(Array(waiting)) }
       waiting = waiting.dropFirst(granted)
-      let (results, unsent) = await stop.abortable { await send(begun) }
-      if !results.isEmpty { try await settle(results) }
+      let unsent = try await complete(begun)
       if !unsent.isEmpty { waiting = (unsent + waiting)[...] }
     }
+  }
+
+  /// Sends and settles; what did not leave.
+  private func complete(_ begun: [Handover]) async throws -> [Handover] {
+    let (results, unsent) = await stop.abortable { await send(begun) }
+    if !results.isEmpty { try await settle(results) }
+    return unsent
   }
 
   /// Tokens of the sender and of the plans; how many of the first `wanted` may go now.
@@ -76,6 +92,8 @@ struct Flight: Sendable {
   /// Marks the chunk as handed over; nil when a stop came in between. Those the lease has lost are
   /// left out.
   private func begin(_ chunk: [Handover]) async throws -> [Handover]? {
+    // Finds out whether the database was restored meanwhile, and stops everything when it was.
+    try await persistence.attempt { try await mark.advance(in: db, logger: logger) }
     let start = ContinuousClock.now
     let begun = try await persistence.write { tx -> [Handover]? in
       let stops = try StopStore.lock(in: tx)

@@ -16,6 +16,8 @@ struct Gatekeeper {
     /// A receipt that ends the wait of a follow-up has come.
     let receiptArrived: Bool
     let projectZone: String
+    /// For marketing plans that name none of their own.
+    let projectQuietHours: QuietHours?
     let unknownConsent: UnknownConsent
   }
 
@@ -116,7 +118,8 @@ struct Gatekeeper {
   }
 
   private func quiet(_ user: User, _ facts: Facts) -> LinkDecision? {
-    guard facts.plan.document.messageClass == .marketing, let hours = facts.plan.document.quietHours
+    guard facts.plan.document.messageClass == .marketing,
+      let hours = facts.plan.document.quietHours ?? facts.projectQuietHours
     else { return nil }
     let name = hours.zone ?? user.timeZone ?? facts.projectZone
     guard let zone = TimeZone(identifier: name) ?? TimeZone(identifier: facts.projectZone) else {

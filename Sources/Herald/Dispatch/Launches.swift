@@ -32,7 +32,10 @@ struct Launches: Sendable {
         if try await !db.read({ try RunStore.hasWork(run.id, in: $0) }) {
           worked = try await complete(run, now: now) || worked
         }
-      case .completed, .cancelled: break
+      case .cancelled:
+        try await enter(run, now: now)
+        worked = true
+      case .completed: break
       }
     }
     return worked
@@ -104,18 +107,25 @@ struct Launches: Sendable {
     for lane in run.openLanes {
       try await db.pool.write(timeout: Self.patience) { tx in
         let current = try RunStore.load(run.id, in: tx)
-        guard current.state == .entering, current.openLanes.contains(lane) else { return }
+        guard current.state != .completed, current.openLanes.contains(lane) else { return }
         let plan = try plans.get(run.plan, run.planVersion, in: tx)
         let audience = try plan.document.audience.map {
           try SegmentCompiler.predicate(
             $0, closure: plan.manifest.closure, now: now, projectZone: project.timeZone)
         }
-        let open = plan.document.window?.until.map { now < $0 } ?? true
+        let closed: SkipCode? =
+          if current.state == .cancelled {
+            .cancelled
+          } else if let until = plan.document.window?.until, now >= until {
+            .outsideWindow
+          } else {
+            nil
+          }
         guard let first = plan.document.steps.first else { return }
         let entry = EnrolmentStore.Entry(
           run: current, firstStep: first.id, priority: plan.document.priority, audience: audience,
           holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
-          closed: open ? nil : SkipCode.outsideWindow.rawValue)
+          closed: closed?.rawValue)
         try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
       }
     }

@@ -16,9 +16,14 @@ final class Lease: Sendable {
     until = Mutex(.now + .seconds(seconds))
   }
 
-  /// `start`: an instant before the renewing statement was sent.
+  /// `start`: an instant before the statement was sent that found the rows still held.
   func renewed(at start: ContinuousClock.Instant) {
     until.withLock { $0 = max($0, start + .seconds(seconds)) }
+  }
+
+  /// The same when some of the rows may have been lost meanwhile: what has run out stays so.
+  func extended(at start: ContinuousClock.Instant) {
+    if isHeld { renewed(at: start) }
   }
 
   /// False from the moment on at which another worker may claim the rows, also after this process

@@ -11,6 +11,8 @@ struct Handover: Sendable {
   let message: OutboundMessage
   /// The plan's own pace.
   let perMinute: Int?
+  /// Noted as handed over by the preparation already: it goes out next, without another look.
+  var isBegun = false
 }
 
 extension Handover {
@@ -31,25 +33,27 @@ extension Handover {
 struct Preparation {
   let plans: ApprovedPlans
   let senders: Senders
+  let health: SenderHealth
+  let settings: DispatchSettings
   let project: ProjectSettings
   let now: Date
-  let lane: Int
-  let lease: UUID
+  let lease: Lease
 
   /// A row that took its worker down this often is set aside.
   static let crashes = 3
 
   /// Returns the hand-overs, in the order of the entries.
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
-    var settlement = Settlement(lane: lane, lease: lease)
-    let work = try sort(entries, into: &settlement, in: tx)
+    var settlement = Settlement(lane: lease.lane, lease: lease.id)
+    let stops = try StopStore.lock(in: tx)
+    let work = try sort(entries, stops, into: &settlement, in: tx)
     let facts = try PreparationFacts(work, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
     for entry in work {
       let (verdict, passes) = Gatekeeper(now: now).decide(entry, try facts.of(entry))
       if entry.isInDoubt, !verdict.keepsDoubt(of: entry) {
-        interrupt(entry, try facts.of(entry).plan, into: &settlement)
+        interrupt(entry, try facts.plan(of: entry), into: &settlement)
         continue
       }
       record(passes, of: entry, into: &settlement)
@@ -61,22 +65,43 @@ struct Preparation {
       default: try conclude(verdict, passes.last, entry, facts, into: &settlement)
       }
     }
+    // A code is given once and for all: not to a row that another worker has taken over.
+    let held = try QueueStore.held(
+      issues.values.flatMap { $0.map(\.entry.deliveryID) }, lane: lease.lane, lease: lease.id,
+      in: tx)
     for (coupon, wanted) in issues.sorted(by: { $0.key < $1.key }) {
+      let wanted = wanted.filter { held.contains($0.entry.deliveryID) }
       try issue(coupon, wanted, facts, into: &settlement, in: tx)
     }
     try settlement.apply(now: now, in: tx)
-    try QueueStore.prepare(
-      handovers.map { ($0.entry.deliveryID, $0.link, $0.sender.key, $0.message.content) },
-      lane: lane, lease: lease, in: tx)
-    return handovers
+    try begin(&handovers, stops)
+    let prepared = try QueueStore.prepare(handovers, lease, in: tx)
+    return handovers.filter { prepared.contains($0.entry.deliveryID) }
+  }
+
+  /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
+  /// and locked in this one. Senders and plans with a pace, and senders at rest, are left alone.
+  private func begin(_ handovers: inout [Handover], _ stops: Set<String>) throws {
+    var room: [String: Int] = [:]
+    for index in handovers.indices {
+      let sender = handovers[index].sender
+      guard sender.sender.pacePerSecond == nil, health.isOpen(sender.key),
+        !stops.contains("channel:\(sender.sender.channel.rawValue)"),
+        handovers[index].perMinute == nil
+      else { continue }
+      let left = try room[sender.key] ?? Flight.size(for: sender, by: senders, settings)
+      guard left > 0 else { continue }
+      room[sender.key] = left - 1
+      handovers[index].isBegun = true
+    }
   }
 
   /// Sorts out what must not go through the gates: rows that crashed their workers, hand-overs whose
   /// end nobody knows, cancelled runs, paused plans, stopped channels.
   private func sort(
-    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+    _ entries: [QueueEntry], _ stops: Set<String>, into settlement: inout Settlement,
+    in tx: Transaction
   ) throws -> [QueueEntry] {
-    let stops = try StopStore.lock(in: tx)
     let paused = try StopStore.pausedPlans(Set(entries.map(\.plan)).sorted(), in: tx)
     let cancelled = try StopStore.cancelledRuns(Set(entries.map(\.runID)), in: tx)
     var work: [QueueEntry] = []
@@ -171,7 +196,7 @@ struct Preparation {
     _ verdict: Gatekeeper.Verdict, _ last: Gatekeeper.Pass?, _ entry: QueueEntry,
     _ facts: PreparationFacts, into settlement: inout Settlement
   ) throws {
-    let next = try facts.of(entry).plan.step(entry.stepID)?.next
+    let next = try facts.plan(of: entry).step(entry.stepID)?.next
     switch verdict {
     case .skip(let code, let gate, let values):
       settlement.set(.skipped(entry, code, gate, values, nil))
@@ -196,7 +221,7 @@ struct Preparation {
     into settlement: inout Settlement, in tx: Transaction
   ) throws {
     guard let first = wanted.first else { return }
-    let plan = try facts.of(first.entry).plan
+    let plan = try facts.plan(of: first.entry)
     guard let definition = plan.coupons[coupon] else { return }
     let results = try CouponStore.issue(
       definition,
@@ -205,7 +230,7 @@ struct Preparation {
       },
       budgets: try facts.budgets(coupon), now: now, in: tx)
     for (entry, link) in wanted {
-      let plan = try facts.of(entry).plan
+      let plan = try facts.plan(of: entry)
       let next = plan.step(entry.stepID)?.next
       switch results[entry.deliveryID] {
       case .issued:

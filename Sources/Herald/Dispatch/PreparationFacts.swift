@@ -6,46 +6,56 @@ import Postgres
 struct PreparationFacts {
   private let preparation: Preparation
   private let users: [UUID: User]
-  private let plans: [String: ApprovedPlan]
-  private let senders: [Channel: [StoredSender]]
+  private let plans: [PlanVersionName: ApprovedPlan]
+  /// By plan: its manifest pins what a sender is.
+  private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
   private let codes: [PersonOfRun: JSONObject]
 
   init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
     self.preparation = preparation
-    var plans: [String: ApprovedPlan] = [:]
-    for entry in entries where plans[Self.name(entry)] == nil {
-      plans[Self.name(entry)] = try preparation.plans.get(entry.plan, entry.planVersion, in: tx)
+    var plans: [PlanVersionName: ApprovedPlan] = [:]
+    for entry in entries where plans[entry.planName] == nil {
+      plans[entry.planName] = try preparation.plans.get(entry.plan, entry.planVersion, in: tx)
     }
     self.plans = plans
-    users = try UserStore.find(
-      Set(entries.map(\.userID)).sorted { $0.text < $1.text }, now: preparation.now, in: tx)
-    senders = Dictionary(grouping: try SenderStore.active(in: tx)) { $0.sender.channel }
+    users = try UserStore.recipients(
+      Array(Set(entries.map(\.userID))), now: preparation.now, in: tx)
+    let active = try SenderStore.active(in: tx)
+    senders = plans.mapValues { plan in
+      Dictionary(grouping: active.filter(plan.approves)) { $0.sender.channel }
+    }
     let waited = entries.filter { $0.phase == .followUp }.compactMap { entry in
       Self.awaited(entry, plans).map { (id: entry.deliveryID, event: $0.rawValue) }
     }
     receipts = try DeliveryStore.haveReceipt(waited, in: tx)
-    let showing = entries.filter { plans[Self.name($0)]?.showsCoupons ?? false }
+    let showing = entries.filter { plans[$0.planName]?.showsCoupons ?? false }
     codes = try CouponStore.codes(
       showing.map { PersonOfRun(user: $0.userID, run: $0.runID) }, in: tx)
   }
 
-  func of(_ entry: QueueEntry) throws -> Gatekeeper.Facts {
-    guard let plan = plans[Self.name(entry)] else {
+  func plan(of entry: QueueEntry) throws -> ApprovedPlan {
+    guard let plan = plans[entry.planName] else {
       throw HeraldError(.unexpected, "Plan '\(entry.plan)' was not loaded.")
     }
+    return plan
+  }
+
+  func of(_ entry: QueueEntry) throws -> Gatekeeper.Facts {
+    let plan = try plan(of: entry)
     let user = users[entry.userID]
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
         user: user?.renderJSON ?? [:], event: [:], plan: ["key": .string(plan.key)],
         steps: codes[PersonOfRun(user: entry.userID, run: entry.runID)] ?? [:]),
-      senders: senders.mapValues { $0.filter(plan.approves) },
+      senders: senders[entry.planName] ?? [:],
       tokenProviders: { sender in
         (try? preparation.senders.kind(of: sender))?.tokenProviders
       },
       receiptArrived: receipts.contains(entry.deliveryID),
       projectZone: preparation.project.timeZone,
+      projectQuietHours: preparation.project.quietHours,
       unknownConsent: preparation.project.unknownConsent)
   }
 
@@ -60,7 +70,7 @@ struct PreparationFacts {
         deliveryID: entry.deliveryID, idempotencyKey: "\(entry.deliveryID.text)-\(link)",
         channel: sender.sender.channel, address: address, content: content, userID: entry.userID,
         externalID: external, plan: entry.plan, step: entry.stepID),
-      perMinute: plans[Self.name(entry)]?.document.limits.perMinute)
+      perMinute: plans[entry.planName]?.document.limits.perMinute)
   }
 
   /// What each plan of the batch may issue of a coupon in all; plans without a limit are absent.
@@ -72,12 +82,10 @@ struct PreparationFacts {
     return budgets
   }
 
-  private static func name(_ entry: QueueEntry) -> String { "\(entry.plan)/\(entry.planVersion)" }
-
   private static func awaited(
-    _ entry: QueueEntry, _ plans: [String: ApprovedPlan]
+    _ entry: QueueEntry, _ plans: [PlanVersionName: ApprovedPlan]
   ) -> Receipt.Event? {
-    guard let chain = plans[name(entry)]?.step(entry.stepID)?.chain,
+    guard let chain = plans[entry.planName]?.step(entry.stepID)?.chain,
       chain.indices.contains(entry.link + 1)
     else { return nil }
     return chain[entry.link + 1].unless

@@ -31,6 +31,7 @@ struct QueueEntry: Sendable {
   let handedOverAt: Date?
 
   var isInDoubt: Bool { handedOverAt != nil }
+  var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }
 
   /// Stable over retries and crashes: one per delivery and link.
   var idempotencyKey: String { "\(deliveryID.text)-\(link)" }

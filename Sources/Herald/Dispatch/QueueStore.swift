@@ -4,6 +4,10 @@ import Postgres
 
 /// The queue beside the ledger. A claim names one lane; a settlement names its lease and is
 /// refused when the row has another by now (fencing).
+///
+/// Where values of many rows come as arrays, lane and lease come with each of them: as conditions on
+/// the table they would make the planner expect so few rows that it reads the lane and compares
+/// each of its rows with each of the array.
 enum QueueStore {
   /// Lanes with work that is due and not leased, with the earliest future due time.
   static func dueLanes(now: Date, in db: any Queryable) throws -> [Int] {
@@ -31,18 +35,18 @@ enum QueueStore {
     try tx.query(
       """
       WITH due AS MATERIALIZED (
-        SELECT delivery_id, due_at, priority, least(claims, 2) AS suspicion FROM queue
+        SELECT lane, delivery_id, due_at, priority, least(claims, 2) AS suspicion FROM queue
         WHERE lane = \(lease.lane)::smallint AND due_at <= \(now)
           AND (leased_until IS NULL OR leased_until < clock_timestamp())
         ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED
       ), worst AS (SELECT max(suspicion) AS suspicion FROM due),
       picked AS (
-        SELECT delivery_id FROM due JOIN worst USING (suspicion) ORDER BY due_at, priority DESC
+        SELECT lane, delivery_id FROM due JOIN worst USING (suspicion) ORDER BY due_at, priority DESC
         LIMIT (SELECT CASE suspicion WHEN 0 THEN \(limit)::bigint
           WHEN 1 THEN \(Self.suspects)::bigint ELSE 1 END FROM worst))
       UPDATE queue q SET lease = \(lease.id), claims = q.claims + 1,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      FROM picked p WHERE q.lane = \(lease.lane)::smallint AND q.delivery_id = p.delivery_id
+      FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
       RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.step_id, q.occurrence, q.entered_at,
         q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
         q.sender, q.content, q.handed_over_at
@@ -68,8 +72,10 @@ enum QueueStore {
     try tx.execute(
       """
       UPDATE queue q SET lease = NULL, leased_until = NULL, handed_over_at = n.doubt, claims = 0
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.doubt))) AS n (id, doubt)
-      WHERE q.lane = \(lease.lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease.id)
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.doubt)),
+        \(rows.map { _ in Int16(clamping: lease.lane) }), \(rows.map { _ in lease.id }))
+        AS n (id, doubt, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       """)
   }
 
@@ -109,29 +115,36 @@ enum QueueStore {
         claims = 0, lease = NULL, leased_until = NULL, handed_over_at = n.doubt
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map(text) }),
-        \(rows.map(\.doubt))) AS n (id, due_at, link, phase, tries, sender, content, doubt)
-      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+        \(rows.map { $0.content.map(text) }), \(rows.map(\.doubt)),
+        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
+        AS n (id, due_at, link, phase, tries, sender, content, doubt, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       """)
   }
 
   /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
-  /// every try. While they wait for their turn nothing can happen to their worker because of them.
+  /// every try. Those begun are handed over next; while the others wait for their turn, nothing can
+  /// happen to their worker because of them. The lease of all is renewed. Those still held under it.
   static func prepare(
-    _ rows: [(id: UUID, link: Int, sender: String, content: JSONValue)], lane: Int, lease: UUID,
-    in tx: Transaction
-  ) throws {
-    guard !rows.isEmpty else { return }
-    try tx.execute(
+    _ handovers: [Handover], _ lease: Lease, in tx: Transaction
+  ) throws -> Set<UUID> {
+    guard !handovers.isEmpty else { return [] }
+    let rows = try tx.query(
       """
       UPDATE queue q SET sender = n.sender, content = n.content, phase = 'send',
         tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
-        claims = greatest(q.claims - 1, 0),
-        handed_over_at = CASE WHEN q.link = n.link THEN q.handed_over_at END
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.link)), \(rows.map(\.sender)),
-        \(rows.map { text($0.content) })) AS n (id, link, sender, content)
-      WHERE q.lane = \(lane)::smallint AND q.delivery_id = n.id AND q.lease = \(lease)
+        claims = CASE WHEN n.begun THEN q.claims ELSE greatest(q.claims - 1, 0) END,
+        handed_over_at = CASE WHEN n.begun THEN clock_timestamp()
+          WHEN q.link = n.link THEN q.handed_over_at END,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
+      FROM unnest(\(handovers.map(\.entry.deliveryID)), \(handovers.map(\.link)),
+        \(handovers.map(\.sender.key)), \(handovers.map { text($0.message.content) }),
+        \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lease.lane) }),
+        \(handovers.map { _ in lease.id })) AS n (id, link, sender, content, begun, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      RETURNING q.delivery_id
       """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
   private static func text(_ content: JSONValue) -> String {
@@ -154,6 +167,7 @@ enum QueueStore {
 
   /// Which of these the lease still holds; they stay locked to the end of the transaction.
   static func held(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws -> Set<UUID> {
+    guard !ids.isEmpty else { return [] }
     let rows = try tx.query(
       """
       SELECT delivery_id FROM queue
@@ -163,12 +177,26 @@ enum QueueStore {
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
-  static func delete(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws {
-    guard !ids.isEmpty else { return }
-    try tx.execute(
+  /// Deletes those the lease still holds, and says which these were.
+  static func delete(
+    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+  ) throws -> Set<UUID> {
+    guard !ids.isEmpty else { return [] }
+    let rows = try tx.query(
       """
       DELETE FROM queue
       WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      RETURNING delivery_id
+      """)
+    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.
+  static func hasten(plan: String, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET due_at = \(now)
+      WHERE due_at > \(now) AND run_id IN (SELECT id FROM runs WHERE plan = \(plan))
       """)
   }
 

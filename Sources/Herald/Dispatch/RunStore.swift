@@ -22,8 +22,12 @@ enum RunStore {
   ) throws -> Run? {
     try tx.one(
       """
-      INSERT INTO runs (id, plan, plan_version, occurrence, state, started_at)
-      VALUES (\(id), \(plan), \(version)::integer, \(occurrence), 'entering', \(now))
+      INSERT INTO runs (id, plan, plan_version, occurrence, state, started_at, restored)
+      SELECT \(id), v.plan, v.version, \(occurrence), 'entering', \(now),
+        -- Launched after a restoration although due before it: it may have been launched already.
+        coalesce(v.launch_at <= m.restored_at, false)
+      FROM plan_versions v LEFT JOIN handover_mark m ON true
+      WHERE v.plan = \(plan) AND v.version = \(version)::integer
       ON CONFLICT (plan, plan_version, occurrence) DO NOTHING
       RETURNING \(columns)
       """
@@ -70,11 +74,14 @@ enum RunStore {
     ).map(Run.init)
   }
 
-  /// Runs that have people to decide on or to wait for.
+  /// Runs that have people to decide on or to wait for; those cancelled while people were still
+  /// being decided on among them.
   static func active(in db: any Queryable) throws -> [Run] {
     try db.query(
       """
-      SELECT \(columns) FROM runs WHERE state IN ('entering', 'running') ORDER BY started_at
+      SELECT \(columns) FROM runs
+      WHERE state IN ('entering', 'running') OR (state = 'cancelled' AND entered_lanes <> -1)
+      ORDER BY started_at
       """
     ).map(Run.init)
   }

@@ -10,12 +10,15 @@ final class SenderHealth: Sendable {
   }
 
   private let states = Mutex<[String: State]>([:])
+  /// What came of all hand-overs, for the metrics.
+  let attempts = AttemptMetrics()
 
   /// Troubles in a row that open the breaker, and for how long it stays open.
   static let limit = 50
   static let rest = Duration.seconds(5)
 
   func record(_ sender: String, outcomes: [AttemptOutcome]) {
+    attempts.record(sender, outcomes: outcomes)
     states.withLock { states in
       for outcome in outcomes {
         switch outcome {
@@ -28,6 +31,11 @@ final class SenderHealth: Sendable {
         states[sender]?.openUntil = .now + Self.rest
       }
     }
+  }
+
+  /// Whether messages go to the sender as they come.
+  func isOpen(_ sender: String) -> Bool {
+    states.withLock { $0[sender]?.openUntil == nil }
   }
 
   /// How many of `wanted` messages may be handed to the sender now: all, one as a probe, or none.

@@ -101,31 +101,53 @@ struct Settlement {
   /// left to it. Returns how many were refused.
   @discardableResult
   func apply(now: Date, in tx: Transaction) throws -> Int {
-    let touched = Set(
-      outcomes.map(\.entry.deliveryID) + postponements.map(\.id) + closed
-        + attempts.map(\.entry.deliveryID))
-    guard !touched.isEmpty else { return 0 }
-    let held = try QueueStore.held(
-      touched.sorted { $0.text < $1.text }, lane: lane, lease: lease, in: tx)
+    let leaving = Set(closed)
+    let staying = Set(
+      outcomes.map(\.entry.deliveryID) + postponements.map(\.id)
+        + attempts.map(\.entry.deliveryID)
+    ).subtracting(leaving)
+    // Deleting a row says as well as locking it whether the lease still holds it.
+    let left = try QueueStore.delete(closed, lane: lane, lease: lease, in: tx)
+    let held = left.union(
+      try QueueStore.held(Array(staying), lane: lane, lease: lease, in: tx))
     try DeliveryStore.insert(
       attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
-    let outcomes = outcomes.filter { held.contains($0.entry.deliveryID) }
-    try DeliveryStore.settle(outcomes, now: now, in: tx)
-    // The provider may have been quicker than its own answer.
+    try DeliveryStore.update(
+      changes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    // The provider's receipt may have been quicker than its answer.
+    let unknown = outcomes.filter { $0.status == .unknown && held.contains($0.entry.deliveryID) }
     try ReceiptStore.settleUnknown(
-      withReceipts: outcomes.filter { $0.status == .unknown }.map {
-        (user: $0.entry.userID, delivery: $0.entry.deliveryID)
-      }, now: now, in: tx)
+      withReceipts: unknown.map { (user: $0.entry.userID, delivery: $0.entry.deliveryID) },
+      now: now, in: tx)
     try QueueStore.postpone(
       postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
-    let closing = closed.filter(held.contains)
-    try QueueStore.delete(closing, lane: lane, lease: lease, in: tx)
-    let leaving = Set(closing)
     try DeliveryStore.open(
-      openings.filter { leaving.contains($0.entry.deliveryID) }, now: now, in: tx)
+      openings.filter { left.contains($0.entry.deliveryID) }, now: now, in: tx)
     try EnrolmentStore.end(
-      zip(closedEndings, endings).filter { leaving.contains($0.0) }.map(\.1), now: now, in: tx)
-    return touched.count - held.count
+      zip(closedEndings, endings).filter { left.contains($0.0) }.map(\.1), now: now, in: tx)
+    return leaving.count + staying.count - held.count
+  }
+
+  /// Attempts and outcomes by delivery, so that its row is written once.
+  private var changes: [DeliveryStore.Change] {
+    var changes: [DeliveryStore.Change] = []
+    var places: [UUID: Int] = [:]
+    func change(_ entry: QueueEntry, _ body: (inout DeliveryStore.Change) -> Void) {
+      let place = places[entry.deliveryID] ?? changes.count
+      if place == changes.count {
+        places[entry.deliveryID] = place
+        changes.append(DeliveryStore.Change(entry: entry))
+      }
+      body(&changes[place])
+    }
+    for attempt in attempts where attempt.number > 0 {
+      change(attempt.entry) {
+        $0.attempts += 1
+        if attempt.status == AttemptStatus.failed.rawValue { $0.failure = attempt.reason }
+      }
+    }
+    for outcome in outcomes { change(outcome.entry) { $0.outcome = outcome } }
+    return changes
   }
 
   /// The deliveries whose closing ended an enrolment, in the order of `endings`.

@@ -9,7 +9,7 @@ enum EventRoutes {
         Operation(
           "postEvents", "Send events; what is counted as accepted is durable.", tag: "Events",
           request: Schema.object([
-            "events": Schema.array(Schema.ref("Event"), max: EventParser.limit)
+            "events": Schema.array(Schema.item(Schema.ref("Event")), max: EventParser.limit)
           ]), responses: [200: Schema.ref("EventReceipt")]), body: .buffered(limit: 16 << 20)
       ) { call in
         let receipt = try await events.accept(call.request.body, by: call.caller, now: call.now)

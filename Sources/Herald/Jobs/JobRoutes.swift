@@ -26,9 +26,17 @@ enum JobRoutes {
         tag: "Jobs",
         query: [
           .init(
-            "kind", ["type": "string", "pattern": "^(users|events|segment:[a-z0-9_-]{1,64})$"],
-            "What the file holds: users, events, or segment:{key}.")
-        ], request: Schema.string, requestTypes: ["text/csv", "application/x-ndjson"],
+            "kind",
+            Schema.oneOf([
+              Schema.choice(["users", "events"]),
+              ["type": "string", "pattern": "^segment:[a-z0-9_-]{1,64}$"],
+            ]),
+            "What the file holds: users, events, or segment:{key}.", required: true)
+        ], request: ["description": "The file: CSV with a heading, or a JSON document a line."],
+        requestTypes: [
+          "text/csv", "application/x-ndjson", "application/csv", "application/ndjson",
+          "application/jsonl",
+        ],
         responses: [202: Schema.object(["job": Schema.uuid])], errors: [.notFound, .wrongState]),
       body: .streamed(limit: 8 << 30)
     ) { call in

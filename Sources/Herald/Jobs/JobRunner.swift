@@ -10,6 +10,8 @@ public struct JobRunner: Sendable {
   public static let leaseSeconds = 30.0
   /// An upload that has brought nothing for this long is given up.
   static let uploadIdleSeconds = 900.0
+  /// Imports of so many records change what the planner should know of the tables.
+  static let analyzeFrom = 1000
 
   private let db: Database
   private let intake: EventIntake
@@ -103,6 +105,7 @@ public struct JobRunner: Sendable {
           after: ["list_version": .int(segment.listVersion + 1), "size": .int(size)],
           by: caller, at: now), in: tx)
     }
+    if job.total ?? 0 >= analyzeFrom { try JobStore.analyze(kind, in: tx) }
     _ = try JobStore.end(job.id, .completed, now: now, in: tx)
   }
 

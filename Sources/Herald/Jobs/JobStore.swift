@@ -157,6 +157,11 @@ extension JobStore {
       WHERE id = \(id)
       """)
   }
+
+  /// Tells the planner what the tables of this kind of import hold now; takes up to a second or so.
+  static func analyze(_ kind: Job.Kind, in tx: Transaction) throws {
+    try tx.execute("SELECT herald_analyze(\(kind.text))")
+  }
 }
 
 extension Job {

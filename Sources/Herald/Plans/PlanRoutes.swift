@@ -10,7 +10,7 @@ enum PlanRoutes {
           "putPlan", "Write the draft of a plan; every fault is named at once.", tag: "Plans",
           request: Schema.ref("PlanDocument"),
           responses: [200: Schema.ref("Plan"), 201: Schema.ref("Plan")],
-          errors: [.preconditionFailed, .wrongState])
+          errors: [.preconditionFailed])
       ) { call in
         let key = try call.key("key")
         let (overview, created) = try await plans.put(
@@ -65,6 +65,7 @@ enum PlanRoutes {
         Operation(
           "submitPlan", "Freeze the draft with everything it uses and ask for approval.",
           tag: "Plans", request: Schema.object(["comment?": Schema.text(0...2000)]),
+          requestRequired: false,
           responses: [201: Schema.ref("Submission")],
           errors: [.notFound, .wrongState, .insufficientStock, .conflict]),
         body: .buffered(limit: 1 << 16)

@@ -20,7 +20,7 @@ public struct Plans: Sendable {
 
   /// 404 for a number that is none, too.
   public func version(_ key: String, _ number: String) async throws -> PlanVersion {
-    guard let version = Int32(number) else {
+    guard let version = Int32(number), String(version) == number else {
       throw HeraldError.notFound("version of plan '\(key)'", number)
     }
     return try await db.read { try PlanStore.version(key, Int(version), in: $0) }
@@ -104,7 +104,7 @@ public struct Plans: Sendable {
       try PlanStore.save(
         plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
       try RunStore.cancel(plan: key, now: now, in: tx)
-      try QueueStore.unpark(plan: key, now: now, in: tx)
+      try QueueStore.hasten(plan: key, now: now, in: tx)
     }
   }
 

@@ -19,7 +19,7 @@ enum ExplainRoutes {
           ], errors: [.notFound])
       ) { call in
         let ref = try UserRef.inPath(call.path("u"))
-        switch (call.request.query("plan"), call.request.query("segment")) {
+        switch (try call.request.key("plan"), try call.request.key("segment")) {
         case (let plan?, nil):
           let explanation = try await explanations.plan(
             plan, of: ref, for: call.caller, now: call.now)

@@ -11,7 +11,9 @@ extension Report {
     switch format {
     case .json: .json(200, json)
     case .csv:
-      .text(200, CSVText.write(sheet), contentType: "text/csv; charset=utf-8; header=present")
+      Response(
+        status: 200, headers: ["Content-Type": "text/csv; charset=utf-8; header=present"],
+        body: .bytes(sheet.flatMap(CSVText.line)))
     case .table: .text(200, TextTable.write(sheet) + goals.map(\.sentence).joined())
     }
   }
@@ -134,10 +136,10 @@ extension Request {
     if let text = try choice("format", Report.Format.allCases.map(\.rawValue)) {
       return Report.Format(rawValue: text) ?? .json
     }
-    let accepted = (headers["accept"] ?? "").lowercased()
-    let csv = accepted.range(of: "text/csv")
-    let json = accepted.range(of: "application/json")
-    if let csv { return json.map { $0.lowerBound < csv.lowerBound } ?? false ? .json : .csv }
+    let accepted = (headers["accept"] ?? "").lowercased().split(separator: ",")
+    let csv = accepted.firstIndex { $0.contains("text/csv") }
+    let json = accepted.firstIndex { $0.contains("application/json") }
+    if let csv, csv < json ?? .max { return .csv }
     return .json
   }
 }

@@ -30,7 +30,8 @@ enum ReportRoutes {
             .init(
               "format", Schema.choice(Report.Format.allCases.map(\.rawValue)),
               "Goes before `Accept`."),
-          ], responses: [200: Schema.ref("Report")], errors: [.notFound])
+          ], responses: [200: Schema.ref("Report")], otherTypes: ["text/csv", "text/plain"],
+          errors: [.notFound])
       ) { call in
         let by = try call.request.choice("by", Report.Dimension.allCases.map(\.rawValue))
         let format = try call.request.reportFormat()
@@ -39,10 +40,14 @@ enum ReportRoutes {
           run: try call.request.uuid("run"), for: call.caller, now: call.now)
         return report.response(format)
       },
-    ]
+    ] + DeliveryRoutes.endpoints(reports)
   }
 
-  static let components: JSONObject = ["Accounting": Accounting.schema, "Report": Report.schema]
+  static let components: JSONObject = {
+    var components: JSONObject = ["Accounting": Accounting.schema, "Report": Report.schema]
+    for (name, schema) in DeliveryRoutes.components { components[name] = schema }
+    return components
+  }()
 }
 
 extension Request {

@@ -16,8 +16,8 @@ extension SegmentRoutes {
   ])
 
   static let changeRequest = Schema.object([
-    "add?": Schema.array(Schema.text(1...320), max: SegmentMemberChange.maximum),
-    "remove?": Schema.array(Schema.text(1...320), max: SegmentMemberChange.maximum),
+    "add?": Schema.array(Schema.item(Schema.text(1...320)), max: SegmentMemberChange.maximum),
+    "remove?": Schema.array(Schema.item(Schema.text(1...320)), max: SegmentMemberChange.maximum),
   ])
 
   private static let segment = Schema.object([

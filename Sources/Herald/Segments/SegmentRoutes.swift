@@ -122,7 +122,7 @@ enum SegmentRoutes {
           query: [
             .init(
               "by", ["type": "string", "pattern": "^(tag|attribute):.{1,128}$"],
-              "Such as tag:tier or attribute:city.")
+              "Such as tag:tier or attribute:city.", required: true)
           ], responses: [200: Schema.ref("SegmentInsight")],
           errors: [.notFound] + crowdErrors)
       ) { call in

@@ -11,6 +11,7 @@ enum StopRoutes {
           "The kill switch: no hand-over begins any more, of one channel or at all.",
           tag: "Operations",
           request: Schema.object(["channel?": channels, "reason?": Schema.text(0...2000)]),
+          requestRequired: false,
           responses: [200: Schema.ref("StopStanding")])
       ) { call in
         let wish = try call.stopWish { $0.string("reason", maxLength: 2000) }
@@ -23,7 +24,9 @@ enum StopRoutes {
         Operation(
           "startDispatch", "Lift the stop of one channel, or the one of everything.",
           tag: "Operations", request: Schema.object(["channel?": channels]),
-          responses: [200: Schema.ref("StopStanding")])
+          requestRequired: false,
+          responses: [200: Schema.ref("StopStanding")],
+          errors: [.wrongState])
       ) { call in
         let wish = try call.stopWish { _ in nil }
         let standing = try await stops.start(wish.channel, by: call.caller, now: call.now)

@@ -57,6 +57,12 @@ public struct Stops: Sendable {
     let scope = Self.scope(channel)
     return try await db.write { tx in
       if let known = try StopStore.list(in: tx).first(where: { $0.scope == scope }) {
+        guard !Restorations.isRestoration(by: known.by, reason: known.reason) else {
+          throw HeraldError(
+            .wrongState,
+            "The database was restored from a backup; whoever has looked at what may go out twice runs `herald resume --after-restore` on the machine."
+          )
+        }
         try StopStore.delete(scope, in: tx)
         try QueueStore.unparkAll(now: now, in: tx)
         try AuditStore.append(

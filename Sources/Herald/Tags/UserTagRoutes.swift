@@ -9,6 +9,7 @@ enum UserTagRoutes {
         .put, "/v1/users/{u}/tags/{key}", .writers,
         Operation(
           "putUserTag", "Set a tag on a user.", tag: "Tags", request: request,
+          requestRequired: false,
           responses: [200: Schema.ref("UserTag"), 201: Schema.ref("UserTag")],
           errors: [.notFound])
       ) { call in
@@ -71,8 +72,8 @@ enum UserTagRoutes {
   private static let value = Schema.oneOf([Schema.bool, Schema.number, Schema.string])
   private static let request = Schema.object(["value?": value, "expires_at?": Schema.instant])
   private static let bulkRequest = Schema.object([
-    "add?": Schema.array(Schema.text(1...320), max: 10_000),
-    "remove?": Schema.array(Schema.text(1...320), max: 10_000), "value?": value,
+    "add?": Schema.array(Schema.item(Schema.text(1...320)), max: 10_000),
+    "remove?": Schema.array(Schema.item(Schema.text(1...320)), max: 10_000), "value?": value,
     "expires_at?": Schema.instant,
   ])
 }

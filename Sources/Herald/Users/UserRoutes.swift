@@ -30,7 +30,8 @@ enum UserRoutes {
         Operation(
           "putUsers", "Create or change up to 1000 users; each is answered by itself.",
           tag: "Users",
-          request: Schema.object(["users": Schema.array(UserSchema.upsert, max: 1000)]),
+          request: Schema.object(["users": Schema.array(Schema.item(UserSchema.upsert), max: 1000)]
+          ),
           responses: [
             200: Schema.object(["results": Schema.array(Schema.ref("UserResult"))])
           ]), body: .buffered(limit: 16 << 20)
@@ -82,8 +83,8 @@ enum UserRoutes {
           ], responses: [200: Schema.page(Schema.ref("User"))], errors: [.notFound])
       ) { call in
         let page = try await users.list(
-          try PageRequest(call.request, width: 2), tag: call.request.query("tag"),
-          segment: call.request.query("segment"),
+          try PageRequest(call.request, width: 2), tag: try call.request.key("tag"),
+          segment: try call.request.key("segment"),
           createdAfter: try call.request.instant("created_after"), for: call.caller, now: call.now)
         return .page(page, call.request) { $0.json(masked: call.caller.seesMasked) }
       },

@@ -1,5 +1,6 @@
 import Conditions
 import Foundation
+import JSON
 import Postgres
 
 /// The part of all users that a key may see and target.
@@ -10,9 +11,28 @@ public enum UserScope {
     _ caller: Caller, now: Date, projectZone: String = "Asia/Shanghai", in db: any Queryable
   ) throws -> SQL {
     guard let scope = caller.userScope else { return "TRUE" }
-    let closure = try SegmentStore.closure(of: scope, in: db)
-    return try SegmentCompiler.predicate(
-      scope, closure: closure, now: now, projectZone: projectZone)
+    do {
+      let closure = try SegmentStore.closure(of: scope, in: db)
+      return try SegmentCompiler.predicate(
+        scope, closure: closure, now: now, projectZone: projectZone)
+    } catch let error as HeraldError {
+      // The fault of who made the key, not of what is asked with it.
+      throw HeraldError(
+        .forbidden,
+        "Whom this key may see cannot be told: \(error.message) Have an admin make a new key.")
+    }
+  }
+
+  /// Refuses a scope that could not be asked, with its faults at `pointer`.
+  static func check(
+    _ scope: Condition, at pointer: JSONPointer, now: Date, in db: any Queryable
+  ) throws {
+    let faults = Faults()
+    try SegmentStore.check(scope, owner: nil, at: pointer, faults: faults, in: db)
+    guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
+    let closure = try SegmentStore.closure(of: scope, at: pointer, in: db)
+    _ = try SegmentCompiler.predicate(
+      scope, closure: closure, now: now, projectZone: ProjectSettings().timeZone)
   }
 
   /// Those of `users` that the caller may see.

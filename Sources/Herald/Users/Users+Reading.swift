@@ -22,6 +22,7 @@ extension Users {
       }
       if let segment {
         _ = try SegmentStore.load(segment, in: db)
+        _ = try SegmentStore.load(segment, in: db)
         let closure = try SegmentStore.closure(of: Self.membership(segment), in: db)
         filters.append(
           try SegmentCompiler.predicate(

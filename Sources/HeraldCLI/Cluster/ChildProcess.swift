@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 
 /// Programs started by Herald: they inherit none of its descriptors, none of its ignored or blocked
-/// signals and none of its environment, and work in `/`.
+/// signals and, of its environment, what is handed to them; they work in `/`.
 enum ChildProcess {
   /// POSIX_SPAWN_SETSID, a GNU extension that the headers hide from Swift.
   private static let posixSpawnSetSID: Int32 = 0x80
@@ -15,14 +15,17 @@ enum ChildProcess {
   }
 
   /// Runs a program to its end.
-  static func run(_ arguments: [String]) async throws(ClusterError) -> Outcome {
+  static func run(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) async throws(ClusterError) -> Outcome {
     var template = Array("/tmp/herald-output.XXXXXX".utf8CString)
     let file = mkstemp(&template)
     guard file >= 0 else { throw .system("create a file in", "/tmp") }
     _ = fcntl(file, F_SETFD, FD_CLOEXEC)
     unlink(template)
     defer { close(file) }
-    let process = try spawn(arguments, output: file, ownSession: false)
+    let process = try spawn(
+      arguments, output: file, ownSession: false, environment: environment)
     var status: Int32 = 0
     _ = await Pause.until(.seconds(3600)) {
       let ended = waitpid(process, &status, WNOHANG)
@@ -38,7 +41,7 @@ enum ChildProcess {
   /// Starts a program and does not wait for it. In a session of its own it survives what is done to
   /// Herald's terminal.
   static func spawn(
-    _ arguments: [String], output: Int32, ownSession: Bool
+    _ arguments: [String], output: Int32, ownSession: Bool, environment: [String: String] = [:]
   ) throws(ClusterError) -> pid_t {
     let program = arguments.first ?? ""
     guard access(program, X_OK) == 0 else {
@@ -68,9 +71,10 @@ enum ChildProcess {
 
     // The shell gives up the working directory, then becomes the program: same process number.
     let line = ["/bin/sh", "-c", "cd / && unset OLDPWD && exec \"$@\"", "sh"] + arguments
-    let environment = [
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-    ]
+    let environment =
+      [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+      ] + environment.map { "\($0.key)=\($0.value)" }
     var process: pid_t = 0
     let failure = withCStrings(line) { line in
       withCStrings(environment) { environment in

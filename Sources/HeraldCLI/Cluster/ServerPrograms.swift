@@ -32,7 +32,9 @@ struct ServerPrograms: Sendable, Equatable {
 
   /// Where to look: the directory named by `HERALD_POSTGRES_BIN` and nowhere else; otherwise what
   /// `pg_config` says, the packagers' usual places (newest first), and `PATH`.
-  private static func candidates(_ environment: [String: String]) async -> [String] {
+  static func candidates(
+    _ environment: [String: String], program: String = "initdb"
+  ) async -> [String] {
     if let chosen = environment["HERALD_POSTGRES_BIN"], !chosen.isEmpty { return [chosen] }
     let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
     var directories: [String] = []
@@ -46,7 +48,7 @@ struct ServerPrograms: Sendable, Equatable {
     }
     directories += versioned("/usr/lib/postgresql", prefix: "", suffix: "/bin")
     directories += versioned("/usr", prefix: "pgsql-", suffix: "/bin")
-    directories += path.filter { access($0 + "/initdb", X_OK) == 0 }
+    directories += path.filter { access("\($0)/\(program)", X_OK) == 0 }
     var seen: Set<String> = []
     return directories.filter { seen.insert($0).inserted }
   }
@@ -65,9 +67,13 @@ struct ServerPrograms: Sendable, Equatable {
       let outcome = try? await ChildProcess.run([directory + "/postgres", "--version"]),
       outcome.status == 0
     else { return nil }
-    // "postgres (PostgreSQL) 15.18 (Debian …)", "postgres (PostgreSQL) 18beta1"
-    let words = outcome.output.split(separator: " ")
-    guard words.count > 2, let version = Int(words[2].prefix { $0.isNumber }) else { return nil }
-    return ServerPrograms(directory: directory, version: version)
+    return majorVersion(outcome.output).map { ServerPrograms(directory: directory, version: $0) }
+  }
+
+  /// Of what a program of PostgreSQL says to `--version`: "postgres (PostgreSQL) 15.18 (Debian …)",
+  /// "pg_dump (PostgreSQL) 18beta1".
+  static func majorVersion(_ text: String) -> Int? {
+    let words = text.split(separator: " ")
+    return words.count > 2 ? Int(words[2].prefix { $0.isNumber }) : nil
   }
 }

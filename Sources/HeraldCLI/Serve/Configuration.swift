@@ -23,6 +23,9 @@ struct Configuration: Sendable {
   var poolSize = 16
   var leaseSeconds = DispatchSettings().leaseSeconds
 
+  /// A sentence for each variable that begins with HERALD_ and is none of these.
+  private(set) var unknownNames: [String] = []
+
   enum Role: String, CaseIterable, Sendable { case api, worker }
   enum LogFormat: String, CaseIterable, Sendable { case text, json }
 
@@ -40,7 +43,9 @@ struct Configuration: Sendable {
   ) throws {
     var faults: [String] = []
     let file = Self.read(flags["HERALD_CONFIG"] ?? environment["HERALD_CONFIG"], &faults)
+    var known: Set<String> = []
     func value(_ name: String) -> String? {
+      known.insert(name)
       let found = flags[name] ?? environment[name] ?? file[name]
       return found.flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -119,7 +124,9 @@ struct Configuration: Sendable {
         faults.append("\(name) takes a whole number from 1 to 200; it is '\(text)'.")
       }
     }
-    guard faults.isEmpty else { throw Faults(all: faults) }
+    unknownNames = SettingNames.warnings(
+      about: Set(environment.keys).union(file.keys), known: known)
+    guard faults.isEmpty else { throw Faults(all: faults + unknownNames) }
   }
 
   private static func address(_ text: String) -> (String, Int)? {

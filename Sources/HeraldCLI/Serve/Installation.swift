@@ -50,13 +50,40 @@ struct Installation: Sendable {
           client: client, allowPrivate: configuration.allowPrivateEndpoints,
           dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
-        dispatch: dispatch, logger: logger)
+        dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
+        logger: logger)
       return Installation(
         application: application, configuration: configuration, cluster: cluster, client: client)
     } catch {
       await cluster?.close()
       throw error
     }
+  }
+
+  /// For looking only: nothing is migrated, made or refused.
+  static func look(_ configuration: Configuration, logger: Logger) async throws -> Installation {
+    let cluster =
+      configuration.databaseURL == nil
+      ? try await EmbeddedCluster.open(
+        dataDirectory: configuration.dataDirectory, role: .command, logger: logger) : nil
+    let pool = Pool(
+      PoolConfiguration(
+        url: configuration.databaseURL ?? cluster?.appURL ?? "", size: 2,
+        applicationName: "herald doctor"), logger: logger)
+    let client = HTTPClient(logger: logger)
+    let stored = try? String(
+      contentsOfFile: configuration.dataDirectory + "/secrets.key", encoding: .utf8)
+    let key = stored.flatMap {
+      SecretsKey(text: $0.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+    let application = Application(
+      pool: pool,
+      registry: .standard(
+        client: client, allowPrivate: configuration.allowPrivateEndpoints,
+        dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
+      secrets: configuration.secretsKey ?? key ?? .random(), logger: logger)
+    return Installation(
+      application: application, configuration: configuration, cluster: cluster, client: client)
   }
 
   func close() async {
@@ -74,13 +101,30 @@ struct Installation: Sendable {
       }
     } catch {
       await pool.close()
-      throw error
+      throw refusal(error, "HERALD_MIGRATE_DATABASE_URL")
     }
     await pool.close()
   }
 
+  /// Says what to do about a PostgreSQL that does not answer; other errors stay as they are.
+  private static func refusal(_ error: any Error, _ setting: String) -> any Error {
+    guard let error = error as? PostgresError, error.isUnavailable else { return error }
+    return Refusal(
+      description: """
+        PostgreSQL cannot be used: \(error.message)
+        Start it, or correct \(setting); without HERALD_DATABASE_URL `herald serve` keeps a \
+        PostgreSQL of its own.
+        """)
+  }
+
   private static func requireCurrent(_ pool: Pool) async throws {
-    switch try await HeraldSchema.status(pool) {
+    let status: MigrationStatus
+    do {
+      status = try await HeraldSchema.status(pool)
+    } catch {
+      throw refusal(error, "HERALD_DATABASE_URL")
+    }
+    switch status {
     case .current: return
     case .pending:
       throw Refusal(

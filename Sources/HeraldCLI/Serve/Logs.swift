@@ -1,13 +1,19 @@
 import Foundation
 import JSON
 import Logging
+import Synchronization
 
 /// Log lines for people (`text`) or for programs (`json`, one object a line).
 struct LineLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
-  var logLevel: Logger.Level
   let label: String
   let format: Configuration.LogFormat
+
+  /// One for the whole process, so that it can be changed while it runs.
+  var logLevel: Logger.Level {
+    get { Logs.level }
+    set { Logs.level = newValue }
+  }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
@@ -37,10 +43,15 @@ struct LineLogHandler: LogHandler {
 }
 
 enum Logs {
+  private static let current = Mutex(Logger.Level.info)
+
+  static var level: Logger.Level {
+    get { current.withLock { $0 } }
+    set { current.withLock { $0 = newValue } }
+  }
+
   static func bootstrap(level: String, format: Configuration.LogFormat) {
-    let level = Logger.Level(rawValue: level) ?? .info
-    LoggingSystem.bootstrap { label in
-      LineLogHandler(logLevel: level, label: label, format: format)
-    }
+    self.level = Logger.Level(rawValue: level) ?? .info
+    LoggingSystem.bootstrap { label in LineLogHandler(label: label, format: format) }
   }
 }

@@ -26,16 +26,21 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(help: "A file of NAME=value lines (HERALD_CONFIG).") var config: String?
 
   func run() async throws {
-    let configuration = try Configuration(
-      flags: [
-        "HERALD_LISTEN": listen, "HERALD_DATA_DIR": dataDir, "HERALD_DATABASE_URL": databaseUrl,
-        "HERALD_ROLES": roles, "HERALD_CONFIG": config,
-      ].compactMapValues { $0 })
+    let configuration = try settings()
     Logs.bootstrap(level: configuration.logLevel, format: configuration.logFormat)
+    ProcessLimits.apply()
     let logger = Logger(label: "herald")
+    for warning in configuration.unknownNames { logger.warning("\(warning)") }
     let signals = SignalWait()
+    let reloading = Reload { try self.settings().logLevel }
+    defer { reloading.cancel() }
     let installation = try await Installation.open(configuration, role: .serve, logger: logger)
     do {
+      if try await installation.application.restorations.detect(now: Date()) {
+        logger.critical(
+          "this database was restored from a backup: dispatch is stopped until `herald resume --after-restore`"
+        )
+      }
       try await FirstKey.install(installation)
       try await serve(installation, until: signals, logger)
     } catch {
@@ -44,6 +49,14 @@ struct ServeCommand: AsyncParsableCommand {
     }
     await installation.close()
     logger.info("stopped")
+  }
+
+  private func settings() throws -> Configuration {
+    try Configuration(
+      flags: [
+        "HERALD_LISTEN": listen, "HERALD_DATA_DIR": dataDir, "HERALD_DATABASE_URL": databaseUrl,
+        "HERALD_ROLES": roles, "HERALD_CONFIG": config,
+      ].compactMapValues { $0 })
   }
 
   private func serve(
@@ -58,7 +71,14 @@ struct ServeCommand: AsyncParsableCommand {
       http.trustedProxies = configuration.trustedProxies
       http.accessLog = AccessLog.writer(logger)
       let started = try installation.application.server(http)
-      let port = try started.start()
+      let port: Int
+      do {
+        port = try started.start()
+      } catch let error as ListenError {
+        throw Installation.Refusal(
+          description: "Herald \(error). Stop what listens there, or choose another address with "
+            + "--listen or HERALD_LISTEN.")
+      }
       logger.info("serving", metadata: ["address": "\(configuration.listenHost):\(port)"])
       server = started
     }

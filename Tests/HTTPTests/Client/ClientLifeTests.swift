@@ -162,7 +162,7 @@ import Testing
   @Test("A name is looked up once for many requests and pinned for libcurl")
   func names() async throws {
     let server = try StandIn.answering()
-    let lookups = Counter()
+    let lookups = SendCounter()
     let client = makeClient {
       $0.lookup = { host in
         lookups.increment()
@@ -196,7 +196,7 @@ import Testing
   }
 }
 
-final class Counter: Sendable {
+final class SendCounter: Sendable {
   private let count = Mutex(0)
   func increment() { count.withLock { $0 += 1 } }
   var value: Int { count.withLock { $0 } }

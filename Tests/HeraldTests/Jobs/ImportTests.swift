@@ -199,6 +199,22 @@ struct ImportTests {
     }
   }
 
+  @Test("of many records tell the planner of them")
+  func analyzes() async throws {
+    try await PeopleAPI.with { api in
+      let statistics = SQL(
+        """
+        SELECT count(*) FROM pg_stats
+        WHERE tablename IN ('events', 'events_default', 'users', 'identities')
+        """)
+      #expect(try await api.count(statistics) == 0)
+      let rows = (0..<JobRunner.analyzeFrom).map { "u-\($0),bought,2001-01-01T00:00:00Z" }
+      _ = try await run(
+        api, "events", "external_id,name,timestamp\n" + rows.joined(separator: "\n"))
+      #expect(try await api.count(statistics) > 0)
+    }
+  }
+
   @Test("that cannot be read fail with a sentence")
   func unreadable() async throws {
     try await PeopleAPI.with { api in

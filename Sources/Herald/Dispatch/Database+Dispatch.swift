@@ -1,0 +1,22 @@
+import Postgres
+
+extension Database {
+  /// A transaction over the queue and the ledger. Their statements name rows by key, a batch at a
+  /// time, and the tables grow by a million rows in a minute: neither a plan that a connection kept
+  /// from when a table was nearly empty may be used, nor one that scans a table because nobody has
+  /// analysed it yet. So plans are made anew, and only indexes and nested loops are left to choose
+  /// from. (Without JIT: what has no index would look dear enough to compile.)
+  func dispatch<T: Sendable>(
+    _ body: @escaping @Sendable (Transaction) throws -> T
+  ) async throws -> T {
+    try await pool.write { tx in
+      try tx.execute(
+        script: """
+          SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
+          SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+          SET LOCAL enable_material = off; SET LOCAL jit = off
+          """)
+      return try body(tx)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import JSON
+import Postgres
+
+extension Checkup {
+  /// Adapters, secrets and endpoints of all senders. `reach` says what keeps a URL from being
+  /// reached, nil for nothing.
+  public func senders(
+    reach: @escaping @Sendable (_ url: String) async -> String?
+  ) async -> [Finding] {
+    await look("senders") {
+      let all = try await db.read { db in
+        try Channel.allCases.flatMap { try SenderStore.list(channel: $0, in: db) }
+      }
+      var findings: [Finding] = []
+      for stored in all { findings += await self.sender(stored, reach) }
+      if findings.isEmpty {
+        findings.append(
+          .ok("senders", all.isEmpty ? "there is none yet" : "\(all.count) can be used"))
+      }
+      return findings
+    }
+  }
+
+  private func sender(
+    _ stored: StoredSender, _ reach: (String) async -> String?
+  ) async -> [Finding] {
+    let check = "sender \(stored.key)"
+    guard senders.registry[stored.sender.adapter] != nil else {
+      let known = senders.registry.kinds.map(\.name).joined(separator: ", ")
+      return [
+        .fail(
+          check, "adapter '\(stored.sender.adapter)' is not in this build",
+          "Save it with one of \(known), or run the build that has it.")
+      ]
+    }
+    do {
+      try senders.requireReadableSecrets(of: stored)
+    } catch {
+      return [
+        .fail(
+          check, "its secrets do not open with this HERALD_SECRETS_KEY",
+          "Start Herald with the key they were saved under, or save the sender with its secrets again."
+        )
+      ]
+    }
+    var findings: [Finding] = []
+    if let url = stored.sender.config["url"]?.stringValue, let obstacle = await reach(url) {
+      findings.append(
+        .warn(check, obstacle, "Correct the sender's url, or mend the name service."))
+    }
+    if stored.state == .paused {
+      findings.append(
+        .warn(
+          check, "is paused\(stored.stateReason.map { ": \($0)" } ?? "")",
+          "`POST /v1/senders/\(stored.key)/resume` once that is mended."))
+    }
+    return findings
+  }
+}
