@@ -56,10 +56,11 @@ struct AttemptRule {
     case .senderFault(let reason):
       record(.retry, reason)
       // Nothing went out now; another sender may carry it, unless this one had it before and may
-      // have sent it, or this one once it is mended.
+      // have sent it, or this one once it is mended. It counts as a try: each line of the attempts
+      // has a number of its own.
       let isInDoubt = handover.doubt != nil
       settlement.postpone(
-        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries - 1,
+        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries,
         sender: isInDoubt ? handover.sender.key : nil,
         content: isInDoubt ? handover.message.content : nil, doubt: handover.doubt)
     }

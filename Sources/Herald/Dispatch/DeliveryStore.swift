@@ -18,11 +18,7 @@ enum DeliveryStore {
         \(attempts.map(\.entry.runID)), \(attempts.map(\.channel.rawValue)),
         \(attempts.map(\.sender)), \(attempts.map(\.status)), \(attempts.map(\.reason)),
         \(attempts.map(\.providerID)), \(attempts.map(\.startedAt)))
-      -- A try at a sender whose account was at fault does not count: its number comes again.
-      ON CONFLICT (user_id, delivery_id, link, try, entered_at) DO UPDATE SET
-        channel = excluded.channel, sender = excluded.sender, status = excluded.status,
-        reason = excluded.reason, provider_id = excluded.provider_id,
-        started_at = excluded.started_at, finished_at = excluded.finished_at
+      ON CONFLICT DO NOTHING
       """)
   }
 

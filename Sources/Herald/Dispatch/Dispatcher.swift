@@ -141,7 +141,9 @@ public final class Dispatcher: Sendable {
     let batch = settings.batch
     return try await db.dispatch { tx in
       guard try !StopStore.lock(in: tx).contains("all") else { return [] }
-      return try QueueStore.claim(lease, limit: batch, now: now, in: tx)
+      return try QueueStore.claim(
+        lane: lease.lane, limit: batch, lease: lease.id, leaseSeconds: lease.seconds, now: now,
+        in: tx)
     }
   }
 

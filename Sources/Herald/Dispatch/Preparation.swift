@@ -10,7 +10,7 @@ struct Handover: Sendable {
   let sender: StoredSender
   let message: OutboundMessage
   /// The plan's own pace.
-  let perMinute: Int?
+  var perMinute: Int?
   /// Noted as handed over by the preparation already: it goes out next, without another look.
   var isBegun = false
 }

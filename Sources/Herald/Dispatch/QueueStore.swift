@@ -29,14 +29,14 @@ enum QueueStore {
   /// crashes its worker from here to `prepare`, and again from `markHandedOver` to its settling;
   /// suspects come first and in small company, so that innocent ones are cleared.
   static func claim(
-    _ lease: Lease, limit: Int, now: Date, in tx: Transaction
+    lane: Int, limit: Int, lease: UUID, leaseSeconds: Int, now: Date, in tx: Transaction
   ) throws -> [QueueEntry] {
     // By queue_due_idx.
     try tx.query(
       """
       WITH due AS MATERIALIZED (
         SELECT lane, delivery_id, due_at, priority, least(claims, 2) AS suspicion FROM queue
-        WHERE lane = \(lease.lane)::smallint AND due_at <= \(now)
+        WHERE lane = \(lane)::smallint AND due_at <= \(now)
           AND (leased_until IS NULL OR leased_until < clock_timestamp())
         ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED
       ), worst AS (SELECT max(suspicion) AS suspicion FROM due),
@@ -44,8 +44,8 @@ enum QueueStore {
         SELECT lane, delivery_id FROM due JOIN worst USING (suspicion) ORDER BY due_at, priority DESC
         LIMIT (SELECT CASE suspicion WHEN 0 THEN \(limit)::bigint
           WHEN 1 THEN \(Self.suspects)::bigint ELSE 1 END FROM worst))
-      UPDATE queue q SET lease = \(lease.id), claims = q.claims + 1,
-        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
+      UPDATE queue q SET lease = \(lease), claims = q.claims + 1,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
       RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.step_id, q.occurrence, q.entered_at,
         q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
