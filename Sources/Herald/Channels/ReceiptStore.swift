@@ -9,6 +9,7 @@ struct ReceiptTarget: Sendable {
   let step: String
   let plan: String
   let createdAt: Date
+  let isPending: Bool
 }
 
 /// A receipt that was new.
@@ -29,7 +30,8 @@ enum ReceiptStore {
     // written yet.
     let rows = try db.query(
       """
-      SELECT d.id, d.user_id, d.run_id, d.step_id, d.plan, d.created_at
+      SELECT d.id, d.user_id, d.run_id, d.step_id, d.plan, d.created_at,
+        d.status = 'pending' AS pending
       FROM deliveries d
       WHERE d.id = ANY(\(ids)) AND (d.status = 'pending' OR d.sender = \(sender)
         OR EXISTS (SELECT FROM attempts a
@@ -41,7 +43,7 @@ enum ReceiptStore {
       targets[id] = ReceiptTarget(
         deliveryID: id, userID: try row.get("user_id"), runID: try row.get("run_id"),
         step: try row.get("step_id"), plan: try row.get("plan"),
-        createdAt: try row.get("created_at"))
+        createdAt: try row.get("created_at"), isPending: try row.get("pending"))
     }
     return targets
   }
@@ -72,12 +74,22 @@ enum ReceiptStore {
     }
   }
 
+  /// Waits for whoever is settling one of these, or makes him wait: either he finds the receipts, or
+  /// they find what he settled.
+  static func lockPending(_ ids: [UUID], in tx: Transaction) throws {
+    try tx.execute(
+      """
+      SELECT 1 FROM deliveries WHERE id = ANY(\(ids)) AND status = 'pending'
+      ORDER BY user_id, id FOR SHARE
+      """)
+  }
+
   /// Deliveries whose hand-over to this sender got no answer turn out to have been sent.
   static func settleUnknown(
-    _ targets: [ReceiptTarget], sender: String, now: Date, in tx: Transaction
+    _ targets: [(user: UUID, delivery: UUID)], sender: String, now: Date, in tx: Transaction
   ) throws {
-    let users = targets.map(\.userID)
-    let ids = targets.map(\.deliveryID)
+    let users = targets.map(\.user)
+    let ids = targets.map(\.delivery)
     let settled = try tx.query(
       """
       WITH known AS (
@@ -98,5 +110,27 @@ enum ReceiptStore {
         AND delivery_id = ANY(\(try settled.map { try $0.get("id", as: UUID.self) }))
         AND sender = \(sender) AND status = 'unknown'
       """)
+  }
+
+  /// The same for deliveries that end unknown after a receipt came in, of whichever sender.
+  static func settleUnknown(
+    withReceipts targets: [(user: UUID, delivery: UUID)], now: Date, in tx: Transaction
+  ) throws {
+    guard !targets.isEmpty else { return }
+    let proofs = Receipt.Event.allCases.filter(\.provesHandOver).map(\.rawValue)
+    // By receipts_delivery_idx.
+    let rows = try tx.query(
+      """
+      SELECT DISTINCT r.user_id, r.delivery_id, r.sender FROM receipts r
+      WHERE r.delivery_id = ANY(\(targets.map(\.delivery))) AND r.event = ANY(\(proofs))
+      """)
+    var proven: [String: [(user: UUID, delivery: UUID)]] = [:]
+    for row in rows {
+      proven[try row.get("sender"), default: []].append(
+        (user: try row.get("user_id"), delivery: try row.get("delivery_id")))
+    }
+    for (sender, targets) in proven {
+      try settleUnknown(targets, sender: sender, now: now, in: tx)
+    }
   }
 }

@@ -49,10 +49,14 @@ public struct Receipts: Sendable {
     }
     guard !known.isEmpty else { return summary }
     known.sort { $0.target.order < $1.target.order }
+    let pending = known.filter(\.target.isPending).map(\.target.deliveryID)
+    if !pending.isEmpty { try ReceiptStore.lockPending(pending, in: tx) }
     let new = try ReceiptStore.insert(known, sender: sender, now: now, in: tx)
     summary.accepted = new.count
     summary.duplicates = known.count - new.count
-    let proven = known.filter { $0.receipt.event.provesHandOver }.map(\.target)
+    let proven = known.filter { $0.receipt.event.provesHandOver }.map {
+      (user: $0.target.userID, delivery: $0.target.deliveryID)
+    }
     if !proven.isEmpty {
       try ReceiptStore.settleUnknown(proven, sender: sender.key, now: now, in: tx)
     }

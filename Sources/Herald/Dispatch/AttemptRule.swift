@@ -39,32 +39,47 @@ struct AttemptRule {
       fail(handover, reason, to: &settlement)
     case .retry(let after, let reason) where tries < RetryPolicy.ceiling:
       record(.retry, reason)
-      again(handover, tries: tries, after: after, to: &settlement)
+      again(handover, tries: tries, after: after, doubt: handover.doubt, to: &settlement)
     case .retry(_, let reason):
       record(.failed, reason)
-      fail(handover, "retries_exhausted", to: &settlement)
+      if handover.doubt == nil {
+        fail(handover, "retries_exhausted", to: &settlement)
+      } else {
+        giveUp(handover, reason, to: &settlement)
+      }
     case .unknown(let reason) where resendsSafely && tries < RetryPolicy.ceiling:
       record(.unknown, reason)
-      again(handover, tries: tries, after: nil, to: &settlement)
+      again(handover, tries: tries, after: nil, doubt: startedAt, to: &settlement)
     case .unknown(let reason):
       record(.unknown, reason)
-      settlement.set(result(.unknown, reason, handover, nil))
-      settlement.advance(entry, to: step.next)
+      giveUp(handover, reason, to: &settlement)
     case .senderFault(let reason):
       record(.retry, reason)
-      // Nothing went out; another sender may carry it, or this one once it is mended.
+      // Nothing went out now; another sender may carry it, unless this one had it before and may
+      // have sent it, or this one once it is mended. It counts as a try: each line of the attempts
+      // has a number of its own.
+      let isInDoubt = handover.doubt != nil
       settlement.postpone(
-        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries - 1)
+        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries,
+        sender: isInDoubt ? handover.sender.key : nil,
+        content: isInDoubt ? handover.message.content : nil, doubt: handover.doubt)
     }
   }
 
+  /// Nobody knows whether it went out, and nobody will try again.
+  private func giveUp(_ handover: Handover, _ reason: String, to settlement: inout Settlement) {
+    settlement.set(result(.unknown, reason, handover, nil))
+    settlement.advance(handover.entry, to: step.next)
+  }
+
   private func again(
-    _ handover: Handover, tries: Int, after: Duration?, to settlement: inout Settlement
+    _ handover: Handover, tries: Int, after: Duration?, doubt: Date?,
+    to settlement: inout Settlement
   ) {
     let wait = RetryPolicy.delay(tries: tries, asked: after, jitter: jitter())
     settlement.postpone(
       handover.entry, until: now.addingTimeInterval(wait), link: handover.link, tries: tries,
-      sender: handover.sender.key, content: handover.message.content)
+      sender: handover.sender.key, content: handover.message.content, doubt: doubt)
   }
 
   /// The next link at once, or the end of the chain.

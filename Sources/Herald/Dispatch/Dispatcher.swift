@@ -16,6 +16,8 @@ public final class Dispatcher: Sendable {
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
   private let handovers: HandoverMark
+  private let stop = DispatchStop()
+  private let persistence: Persistence
   private let logger: Logger
 
   /// What this process handed over and what came of it.
@@ -35,18 +37,27 @@ public final class Dispatcher: Sendable {
     self.handovers = handovers
     self.logger = logger
     plans = ApprovedPlans()
+    persistence = Persistence(db: db, stop: stop)
     launches = Launches(db: db, plans: plans, settings: projectSettings, logger: logger)
   }
 
-  /// Works until the task is cancelled; then finishes what is under way.
+  /// Works until the task is cancelled; then finishes what is under way, in 20 seconds at most. Not
+  /// to be run again.
   public func run(wake: Wake) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask {
-        await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+    await withTaskCancellationHandler {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask {
+          await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+        }
+        for _ in 0..<settings.workers {
+          group.addTask {
+            // A task of its own: the end comes through `stop`, which lets what is out be settled.
+            await self.loop("dispatch", wake) { try await Task { try await self.step() }.value }
+          }
+        }
       }
-      for _ in 0..<settings.workers {
-        group.addTask { await self.loop("dispatch", wake) { try await self.step() } }
-      }
+    } onCancel: {
+      stop.set()
     }
   }
 
@@ -95,7 +106,7 @@ public final class Dispatcher: Sendable {
       let claimed = try await work(lane)
       if claimed > 0 { batches += 1 }
       // Looking for lanes costs more than claiming: while this one is full, there is no need to.
-      guard claimed == settings.batch, !Task.isCancelled else { break }
+      guard claimed == settings.batch, !stop.isSet else { break }
     }
     return batches > 0
   }
@@ -111,59 +122,112 @@ public final class Dispatcher: Sendable {
 
   /// How many rows were claimed.
   private func work(_ lane: Int) async throws -> Int {
-    let lease = UUID()
-    let now = now()
-    let settings = settings
-    let entries = try await db.dispatch { tx in
-      guard try !StopStore.lock(in: tx).contains("all") else { return [QueueEntry]() }
-      return try QueueStore.claim(
-        lane: lane, limit: settings.batch, lease: lease, leaseSeconds: settings.leaseSeconds,
-        now: now, in: tx)
+    let lease = Lease(lane: lane, seconds: settings.leaseSeconds)
+    var claimed: [QueueEntry] = []
+    do {
+      claimed = try await claim(lease)
+      guard !claimed.isEmpty else { return 0 }
+      let handovers = try await prepare(claimed, lease)
+      try await renewing(lease, handovers) { try await fly(handovers, lease) }
+      return claimed.count
+    } catch {
+      try await giveBack(claimed, lease, after: error)
+      throw error
     }
-    guard !entries.isEmpty else { return 0 }
-    let preparation = Preparation(
-      plans: plans, senders: senders, health: health, settings: settings,
-      project: try await projectSettings(), now: now, lane: lane, lease: lease)
-    // The preparation begins hand-overs: this finds out first whether the database was restored
-    // meanwhile, and stops everything when it was.
-    try await self.handovers.advance(in: db, logger: logger)
-    let handovers = try await db.dispatch { tx in try preparation.run(entries, in: tx) }
-    try await fly(handovers, lane: lane, lease: lease)
-    return entries.count
   }
 
-  /// One flight for each sender, beside each other: a slow one does not hold up the rest.
-  private func fly(_ handovers: [Handover], lane: Int, lease: UUID) async throws {
-    let bySender = Dictionary(grouping: handovers) { $0.sender.key }
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for (key, rows) in bySender {
-        guard let sender = rows.first?.sender else { continue }
-        let admitted = health.admit(key, wanted: rows.count)
-        if admitted < rows.count {
-          try await rest(Array(rows.dropFirst(admitted)), lane: lane, lease: lease)
-        }
-        guard admitted > 0 else { continue }
-        let flight = Flight(
-          db: db, senders: senders, plans: plans, health: health, settings: settings, lane: lane,
-          lease: lease, sender: sender, handovers: Array(rows.prefix(admitted)), now: now,
-          jitter: { Double.random(in: 0..<1) }, mark: self.handovers, logger: logger)
-        group.addTask { try await flight.carry() }
+  private func claim(_ lease: Lease) async throws -> [QueueEntry] {
+    let now = now()
+    let batch = settings.batch
+    return try await db.dispatch { tx in
+      guard try !StopStore.lock(in: tx).contains("all") else { return [] }
+      return try QueueStore.claim(
+        lane: lease.lane, limit: batch, lease: lease.id, leaseSeconds: lease.seconds, now: now,
+        in: tx)
+    }
+  }
+
+  private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
+    let preparation = Preparation(
+      plans: plans, senders: senders, health: health, settings: settings,
+      project: try await projectSettings(), now: now(), lease: lease)
+    // The preparation begins hand-overs: this finds out first whether the database was restored
+    // meanwhile, and stops everything when it was.
+    try await handovers.advance(in: db, logger: logger)
+    let start = ContinuousClock.now
+    // When its answer was lost, what it settled is refused the second time.
+    let handovers = try await persistence.write { tx in try preparation.run(entries, in: tx) }
+    if !handovers.isEmpty { lease.renewed(at: start) }
+    return handovers
+  }
+
+  /// Lets go of what was not handed over, so that nobody has to wait for the lease to run out. When
+  /// the database was away the rows are not to blame; anything else counts like a crash.
+  private func giveBack(
+    _ claimed: [QueueEntry], _ lease: Lease, after error: any Error
+  ) async throws {
+    let isInnocent = (error as? PostgresError)?.isUnavailable ?? false
+    // The answer to the claim itself may have been lost.
+    guard isInnocent || !claimed.isEmpty else { return }
+    try await persistence.write { tx in
+      try QueueStore.giveBack(lease, isInnocent: isInnocent, in: tx)
+    }
+  }
+
+  /// Runs `work` while the lease is renewed in the background.
+  private func renewing(
+    _ lease: Lease, _ handovers: [Handover], _ work: () async throws -> Void
+  ) async throws {
+    guard !handovers.isEmpty else { return }
+    let ids = handovers.map(\.entry.deliveryID)
+    let renewal = Task {
+      while !Task.isCancelled {
+        try await Task.sleep(for: .seconds(lease.seconds) / 3)
+        let start = ContinuousClock.now
+        let held = try? await db.pool.write { tx in try QueueStore.renew(ids, lease, in: tx) }
+        if let held, held > 0 { lease.extended(at: start) }
       }
-      try await group.waitForAll()
+    }
+    defer { renewal.cancel() }
+    try await work()
+  }
+
+  /// One flight for each sender, beside each other: a slow one does not hold up the rest, and one
+  /// that fails does not cut the others off.
+  private func fly(_ handovers: [Handover], _ lease: Lease) async throws {
+    let bySender = Dictionary(grouping: handovers) { $0.sender.key }
+    let failure = await withTaskGroup(of: (any Error)?.self) { group in
+      for rows in bySender.values { group.addTask { await self.fly(rows, through: lease) } }
+      return await group.reduce(nil) { $0 ?? $1 }
+    }
+    if let failure { throw failure }
+  }
+
+  /// All of one sender; returns what went wrong.
+  private func fly(_ rows: [Handover], through lease: Lease) async -> (any Error)? {
+    guard let sender = rows.first?.sender else { return nil }
+    do {
+      let admitted = health.admit(sender.key, wanted: rows.count)
+      if admitted < rows.count { try await rest(Array(rows.dropFirst(admitted)), lease) }
+      guard admitted > 0 else { return nil }
+      try await Flight(
+        db: db, persistence: persistence, stop: stop, plans: plans, health: health,
+        settings: settings, lease: lease, sender: sender,
+        adapter: try senders.adapter(for: sender), now: now,
+        jitter: { Double.random(in: 0..<1) }, mark: handovers, logger: logger
+      ).carry(Array(rows.prefix(admitted)))
+      return nil
+    } catch {
+      return error
     }
   }
 
   /// Puts rows back while their sender's breaker is open.
-  private func rest(_ rows: [Handover], lane: Int, lease: UUID) async throws {
+  private func rest(_ rows: [Handover], _ lease: Lease) async throws {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
-    try await db.dispatch { tx in
+    try await persistence.write { tx in
       try QueueStore.postpone(
-        rows.map { row in
-          QueueStore.Postponement(
-            id: row.entry.deliveryID, dueAt: until, link: row.link, phase: .send,
-            tries: row.link == row.entry.link ? row.entry.tries : 0, sender: row.sender.key,
-            content: row.message.content)
-        }, lane: lane, lease: lease, in: tx)
+        rows.map { $0.postponement(until: until) }, lane: lease.lane, lease: lease.id, in: tx)
     }
   }
 }

@@ -7,14 +7,14 @@ import Postgres
 /// sends, settles. Only what is begun can be in doubt after a crash.
 struct Flight: Sendable {
   let db: Database
-  let senders: Senders
+  let persistence: Persistence
+  let stop: DispatchStop
   let plans: ApprovedPlans
   let health: SenderHealth
   let settings: DispatchSettings
-  let lane: Int
-  let lease: UUID
+  let lease: Lease
   let sender: StoredSender
-  let handovers: [Handover]
+  let adapter: any ChannelAdapter
   let now: @Sendable () -> Date
   let jitter: @Sendable () -> Double
   let mark: HandoverMark
@@ -23,6 +23,8 @@ struct Flight: Sendable {
   /// Seconds of a pace that are taken at a time, and for which a flight waits at most.
   private static let slab = 0.25
   private static let longestWait = 2.0
+  /// How long the messages of one beginning may go on to leave: a stop is looked for in between.
+  private static let longestChunk = Duration.milliseconds(500)
 
   /// Hand-overs of a sender that may be in doubt at once after a crash.
   static func size(
@@ -31,55 +33,53 @@ struct Flight: Sendable {
     try senders.adapter(for: sender).resendsSafely ? settings.batch : sender.sender.concurrency
   }
 
-  func carry() async throws {
-    let adapter = try senders.adapter(for: sender)
-    // The preparation has just renewed all of them.
-    var renewed = ContinuousClock.now
-    let begun = handovers.filter(\.isBegun)
-    if !begun.isEmpty { try await complete(begun, through: adapter) }
+  func carry(_ handovers: [Handover]) async throws {
     var waiting = handovers.filter { !$0.isBegun }[...]
+    let begun = handovers.filter(\.isBegun)
+    if !begun.isEmpty { waiting = (try await complete(begun) + waiting)[...] }
     let quota = sender.sender.pacePerSecond.map { max(1, Int($0 * Self.longestWait)) }
     if let quota, waiting.count > quota {
       try await postpone(Array(waiting.dropFirst(quota)), from: quota)
       waiting = waiting.prefix(quota)
     }
-    let size = try Self.size(for: sender, by: senders, settings)
+    let size = adapter.resendsSafely ? settings.batch : sender.sender.concurrency
     while !waiting.isEmpty {
+      guard !stop.isSet, lease.isHeld else { return try await release(Array(waiting)) }
       let granted = try await takePace(min(size, waiting.count), Array(waiting))
       if granted == 0 {
         try await Task.sleep(for: .milliseconds(50))
         continue
       }
       let chunk = Array(waiting.prefix(granted))
+      guard let begun = try await begin(chunk) else { return try await release(Array(waiting)) }
       waiting = waiting.dropFirst(granted)
-      let renews = ContinuousClock.now - renewed > .seconds(settings.leaseSeconds) / 4
-      if renews { renewed = .now }
-      guard let begun = try await begin(chunk, renews: renews) else {
-        try await release(chunk + waiting)
-        return
-      }
-      try await complete(begun, through: adapter)
+      let unsent = try await complete(begun)
+      if !unsent.isEmpty { waiting = (unsent + waiting)[...] }
     }
   }
 
-  private func complete(_ begun: [Handover], through adapter: any ChannelAdapter) async throws {
-    try await settle(await renewing { await send(begun, through: adapter) })
+  /// Sends and settles; what did not leave.
+  private func complete(_ begun: [Handover]) async throws -> [Handover] {
+    let (results, unsent) = await stop.abortable { await send(begun) }
+    if !results.isEmpty { try await settle(results) }
+    return unsent
   }
 
   /// Tokens of the sender and of the plans; how many of the first `wanted` may go now.
   private func takePace(_ wanted: Int, _ rows: [Handover]) async throws -> Int {
-    let plan = rows[0].entry.plan
-    let perMinute = try await limits(of: rows[0].entry).perMinute
+    guard let first = rows.first else { return 0 }
+    let plan = first.entry.plan
+    let perMinute = first.perMinute
     // One plan at a time where a plan has a pace of its own.
     let same =
       perMinute == nil ? wanted : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
     guard sender.sender.pacePerSecond != nil || perMinute != nil else { return wanted }
-    return try await db.dispatch { tx in
+    return try await persistence.write { tx in
       var granted = same
       if let perMinute {
         granted = try PaceStore.take(
-          scope: "plan:\(plan)", rate: Double(perMinute) / 60, burst: Self.slab, wanted: granted,
-          in: tx)
+          scope: "plan:\(plan)", rate: Double(perMinute) / 60, burst: Self.slab,
+          wanted: granted, in: tx)
       }
       if let rate = sender.sender.pacePerSecond, granted > 0 {
         granted = try PaceStore.take(
@@ -89,19 +89,13 @@ struct Flight: Sendable {
     }
   }
 
-  private func limits(of entry: QueueEntry) async throws -> PlanDocument.Limits {
-    if let known = plans.known(entry.planName) { return known.document.limits }
-    return try await db.read { db in
-      try plans.get(entry.plan, entry.planVersion, in: db).document.limits
-    }
-  }
-
-  /// Marks the chunk as handed over; nil when a stop came in between or the lease is lost.
-  /// `renews`: with a renewed lease for the rest as well.
-  private func begin(_ chunk: [Handover], renews: Bool) async throws -> [Handover]? {
+  /// Marks the chunk as handed over; nil when a stop came in between. Those the lease has lost are
+  /// left out.
+  private func begin(_ chunk: [Handover]) async throws -> [Handover]? {
     // Finds out whether the database was restored meanwhile, and stops everything when it was.
-    try await mark.advance(in: db, logger: logger)
-    return try await db.dispatch { tx in
+    try await persistence.attempt { try await mark.advance(in: db, logger: logger) }
+    let start = ContinuousClock.now
+    let begun = try await persistence.write { tx -> [Handover]? in
       let stops = try StopStore.lock(in: tx)
       let paused = try StopStore.pausedPlans(Set(chunk.map(\.entry.plan)).sorted(), in: tx)
       let cancelled = try StopStore.cancelledRuns(Set(chunk.map(\.entry.runID)), in: tx)
@@ -109,15 +103,11 @@ struct Flight: Sendable {
       guard stops.isDisjoint(with: ["all", channel]), paused.isEmpty, cancelled.isEmpty else {
         return nil
       }
-      if renews {
-        _ = try QueueStore.renew(
-          lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
-      }
-      let held = try QueueStore.markHandedOver(
-        chunk.map(\.entry.deliveryID), lane: lane, lease: lease,
-        leaseSeconds: settings.leaseSeconds, in: tx)
+      let held = try QueueStore.markHandedOver(chunk.map(\.entry.deliveryID), lease, in: tx)
       return chunk.filter { held.contains($0.entry.deliveryID) }
     }
+    if let begun, begun.count == chunk.count { lease.renewed(at: start) }
+    return begun
   }
 
   private struct Result: Sendable {
@@ -126,15 +116,21 @@ struct Flight: Sendable {
     let startedAt: Date
   }
 
-  private func send(
-    _ chunk: [Handover], through adapter: any ChannelAdapter
-  ) async -> [Result] {
-    await withTaskGroup(of: Result.self) { group in
+  /// What became of the chunk, and what of it did not leave: when a stop is near, the lease may have
+  /// run out, or the chunk takes long.
+  private func send(_ chunk: [Handover]) async -> (results: [Result], unsent: [Handover]) {
+    let limit = ContinuousClock.now + Self.longestChunk
+    return await withTaskGroup(of: Result.self) { group in
       var results: [Result] = []
       results.reserveCapacity(chunk.count)
+      var unsent: [Handover] = []
       for (index, handover) in chunk.enumerated() {
         if index >= sender.sender.concurrency, let done = await group.next() {
           results.append(done)
+        }
+        guard !stop.isSet, lease.isHeld, index < sender.sender.concurrency || .now < limit else {
+          unsent = Array(chunk[index...])
+          break
         }
         group.addTask {
           let started = now()
@@ -143,57 +139,31 @@ struct Flight: Sendable {
         }
       }
       for await done in group { results.append(done) }
-      return results
+      return (results, unsent)
     }
   }
 
-  /// Runs `work` while the lease is renewed in the background.
-  private func renewing<T: Sendable>(_ work: @escaping @Sendable () async -> T) async -> T {
-    let renewal = Task {
-      while !Task.isCancelled {
-        try await Task.sleep(for: .seconds(settings.leaseSeconds) / 3)
-        _ = try? await db.pool.write { tx in
-          try QueueStore.renew(
-            lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
-        }
-      }
-    }
-    defer { renewal.cancel() }
-    return await work()
-  }
-
-  /// Tries for as long as the lease may last: what went out is worth remembering.
+  /// What went out is worth remembering: for as long as the database is away, nobody else can have
+  /// taken the rows over, and when somebody has, the lease is refused.
   private func settle(_ results: [Result]) async throws {
     health.record(sender.key, outcomes: results.map(\.outcome))
-    let deadline = ContinuousClock.now + .seconds(settings.leaseSeconds)
-    while true {
-      do {
-        let refused = try await db.dispatch { tx in try write(results, in: tx) }
-        if refused > 0 {
-          logger.warning(
-            "settlement refused: the lease was lost",
-            metadata: ["sender": "\(sender.key)", "deliveries": "\(refused)"])
-        }
-        return
-      } catch let error as PostgresError where error.isUnavailable {
-        guard ContinuousClock.now < deadline else { throw error }
-        try await Task.sleep(for: .milliseconds(200))
-      }
+    let refused = try await persistence.write { tx in try write(results, in: tx) }
+    if refused > 0 {
+      logger.warning(
+        "settlement refused: the lease was lost",
+        metadata: ["sender": "\(sender.key)", "deliveries": "\(refused)"])
     }
   }
 
   private func write(_ results: [Result], in tx: Transaction) throws -> Int {
-    var settlement = Settlement(lane: lane, lease: lease)
+    var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let now = now()
     for result in results {
       let entry = result.handover.entry
       let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
       guard let step = plan.step(entry.stepID) else { continue }
-      AttemptRule(
-        step: step, now: now, jitter: jitter,
-        resendsSafely: try senders.adapter(for: sender).resendsSafely
-      )
-      .apply(result.outcome, of: result.handover, startedAt: result.startedAt, to: &settlement)
+      AttemptRule(step: step, now: now, jitter: jitter, resendsSafely: adapter.resendsSafely)
+        .apply(result.outcome, of: result.handover, startedAt: result.startedAt, to: &settlement)
       try act(on: result, now: now, in: tx)
     }
     return try settlement.apply(now: now, in: tx)
@@ -222,9 +192,9 @@ struct Flight: Sendable {
   }
 
   private func release(_ rows: [Handover]) async throws {
-    let ids = rows.map(\.entry.deliveryID)
-    try await db.dispatch { tx in
-      try QueueStore.release(ids, lane: lane, lease: lease, in: tx)
+    try await persistence.write { tx in
+      try QueueStore.release(
+        rows.map { (id: $0.entry.deliveryID, doubt: $0.doubt) }, lease, in: tx)
     }
   }
 
@@ -232,15 +202,11 @@ struct Flight: Sendable {
   private func postpone(_ rows: [Handover], from position: Int) async throws {
     guard let rate = sender.sender.pacePerSecond else { return }
     let now = now()
-    try await db.dispatch { tx in
+    try await persistence.write { tx in
       try QueueStore.postpone(
         rows.enumerated().map { index, handover in
-          QueueStore.Postponement(
-            id: handover.entry.deliveryID,
-            dueAt: now.addingTimeInterval(Double(position + index) / rate), link: handover.link,
-            phase: .send, tries: handover.link == handover.entry.link ? handover.entry.tries : 0,
-            sender: handover.sender.key, content: handover.message.content)
-        }, lane: lane, lease: lease, in: tx)
+          handover.postponement(until: now.addingTimeInterval(Double(position + index) / rate))
+        }, lane: lease.lane, lease: lease.id, in: tx)
     }
   }
 }

@@ -139,8 +139,13 @@ struct Gatekeeper {
     _ entry: QueueEntry, _ link: PlanDocument.Link, at index: Int, _ found: ReachRule.Address,
     _ facts: Facts
   ) -> LinkDecision {
-    let able = (facts.senders[link.channel] ?? []).compactMap { sender in
+    var able = (facts.senders[link.channel] ?? []).compactMap { sender in
       address(found, for: sender, entry, facts).map { (sender, $0) }
+    }
+    if index == entry.link, entry.isInDoubt {
+      // Another sender would not know that it had this one already.
+      able = able.filter { $0.0.key == entry.sender }
+      if able.isEmpty { return .verdict(.noSender(link: index)) }
     }
     if able.isEmpty {
       if facts.senders[link.channel]?.isEmpty ?? true { return .verdict(.noSender(link: index)) }

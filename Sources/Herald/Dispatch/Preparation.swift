@@ -9,8 +9,23 @@ struct Handover: Sendable {
   let channel: Channel
   let sender: StoredSender
   let message: OutboundMessage
+  /// The plan's own pace.
+  var perMinute: Int?
   /// Noted as handed over by the preparation already: it goes out next, without another look.
   var isBegun = false
+}
+
+extension Handover {
+  /// What is not known of an earlier hand-over at this link.
+  var doubt: Date? { link == entry.link ? entry.handedOverAt : nil }
+
+  /// Comes back as it was prepared.
+  func postponement(until: Date) -> QueueStore.Postponement {
+    QueueStore.Postponement(
+      id: entry.deliveryID, dueAt: until, link: link, phase: .send,
+      tries: link == entry.link ? entry.tries : 0, sender: sender.key, content: message.content,
+      doubt: doubt)
+  }
 }
 
 /// Takes a claimed batch through the gates in one transaction: settles what needs no sender
@@ -22,15 +37,14 @@ struct Preparation {
   let settings: DispatchSettings
   let project: ProjectSettings
   let now: Date
-  let lane: Int
-  let lease: UUID
+  let lease: Lease
 
   /// A row that took its worker down this often is set aside.
   static let crashes = 3
 
   /// Returns the hand-overs, in the order of the entries.
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
-    var settlement = Settlement(lane: lane, lease: lease)
+    var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let stops = try StopStore.lock(in: tx)
     let work = try sort(entries, stops, into: &settlement, in: tx)
     let facts = try PreparationFacts(work, self, in: tx)
@@ -38,6 +52,10 @@ struct Preparation {
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
     for entry in work {
       let (verdict, passes) = Gatekeeper(now: now).decide(entry, try facts.of(entry))
+      if entry.isInDoubt, !verdict.keepsDoubt(of: entry) {
+        interrupt(entry, try facts.plan(of: entry), into: &settlement)
+        continue
+      }
       record(passes, of: entry, into: &settlement)
       switch verdict {
       case .handOver(let link, let address, let sender, let content):
@@ -47,27 +65,29 @@ struct Preparation {
       default: try conclude(verdict, passes.last, entry, facts, into: &settlement)
       }
     }
+    // A code is given once and for all: not to a row that another worker has taken over.
+    let held = try QueueStore.held(
+      issues.values.flatMap { $0.map(\.entry.deliveryID) }, lane: lease.lane, lease: lease.id,
+      in: tx)
     for (coupon, wanted) in issues.sorted(by: { $0.key < $1.key }) {
+      let wanted = wanted.filter { held.contains($0.entry.deliveryID) }
       try issue(coupon, wanted, facts, into: &settlement, in: tx)
     }
     try settlement.apply(now: now, in: tx)
-    try begin(&handovers, stops, facts)
-    let held = try QueueStore.prepare(
-      handovers, lane: lane, lease: lease, leaseSeconds: settings.leaseSeconds, in: tx)
-    return handovers.filter { held.contains($0.entry.deliveryID) }
+    try begin(&handovers, stops)
+    let prepared = try QueueStore.prepare(handovers, lease, in: tx)
+    return handovers.filter { prepared.contains($0.entry.deliveryID) }
   }
 
   /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
   /// and locked in this one. Senders and plans with a pace, and senders at rest, are left alone.
-  private func begin(
-    _ handovers: inout [Handover], _ stops: Set<String>, _ facts: PreparationFacts
-  ) throws {
+  private func begin(_ handovers: inout [Handover], _ stops: Set<String>) throws {
     var room: [String: Int] = [:]
     for index in handovers.indices {
       let sender = handovers[index].sender
       guard sender.sender.pacePerSecond == nil, health.isOpen(sender.key),
         !stops.contains("channel:\(sender.sender.channel.rawValue)"),
-        try facts.plan(of: handovers[index].entry).document.limits.perMinute == nil
+        handovers[index].perMinute == nil
       else { continue }
       let left = try room[sender.key] ?? Flight.size(for: sender, by: senders, settings)
       guard left > 0 else { continue }
@@ -76,8 +96,8 @@ struct Preparation {
     }
   }
 
-  /// Sorts out what must not go through the gates: cancelled runs, paused plans, stopped channels,
-  /// rows that crashed their workers, and hand-overs whose end nobody knows.
+  /// Sorts out what must not go through the gates: rows that crashed their workers, hand-overs whose
+  /// end nobody knows, cancelled runs, paused plans, stopped channels.
   private func sort(
     _ entries: [QueueEntry], _ stops: Set<String>, into settlement: inout Settlement,
     in tx: Transaction
@@ -86,33 +106,21 @@ struct Preparation {
     let cancelled = try StopStore.cancelledRuns(Set(entries.map(\.runID)), in: tx)
     var work: [QueueEntry] = []
     for entry in entries {
-      let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
-      let channel = plan.step(entry.stepID).flatMap { step in
-        step.chain.indices.contains(entry.link) ? step.chain[entry.link].channel : nil
+      guard entry.claims <= Self.crashes else {
+        setAside(entry, into: &settlement, in: tx)
+        continue
       }
-      if let interrupted = try interruption(entry, plan, channel, in: tx) {
-        settlement.record(interrupted)
-        settlement.set(
-          .init(
-            entry: entry, status: .unknown, reason: "interrupted", gate: nil, values: nil,
-            channel: channel, sender: entry.sender, providerID: nil))
-        settlement.advance(entry, to: plan.step(entry.stepID)?.next)
+      let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+      let channel = entry.channel(in: plan)
+      if entry.isInDoubt, try cancelled.contains(entry.runID) || !mayResend(entry, plan, in: tx) {
+        interrupt(entry, plan, into: &settlement, leaves: cancelled.contains(entry.runID))
       } else if cancelled.contains(entry.runID) {
         settlement.set(.skipped(entry, .cancelled, .stopped, nil, channel))
         settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
       } else if stops.contains("all") || paused.contains(entry.plan)
         || channel.map({ stops.contains("channel:\($0.rawValue)") }) ?? false
       {
-        settlement.postpone(
-          entry, until: nil, phase: entry.phase, tries: entry.tries, sender: entry.sender,
-          content: entry.content)
-      } else if entry.claims > Self.crashes {
-        settlement.set(
-          .init(
-            entry: entry, status: .failed, reason: "set_aside", gate: nil,
-            values: ["claims": .int(entry.claims)], channel: channel, sender: entry.sender,
-            providerID: nil))
-        settlement.advance(entry, to: plan.step(entry.stepID)?.next)
+        settlement.keep(entry, until: nil)
       } else {
         work.append(entry)
       }
@@ -120,20 +128,56 @@ struct Preparation {
     return work
   }
 
-  /// A hand-over that was under way when its worker vanished, and must not be repeated.
-  private func interruption(
-    _ entry: QueueEntry, _ plan: ApprovedPlan, _ channel: Channel?, in tx: Transaction
-  ) throws -> Settlement.Attempt? {
-    guard let started = entry.handedOverAt, let channel, let key = entry.sender else { return nil }
-    if let sender = try SenderStore.find(key, in: tx),
-      try senders.adapter(for: sender).resendsSafely
-    {
-      return nil
+  /// A row that took its workers down, or failed them, however small its company was. Its plan may
+  /// be the reason, so that nothing here relies on it.
+  private func setAside(
+    _ entry: QueueEntry, into settlement: inout Settlement, in tx: Transaction
+  ) {
+    let plan = try? plans.get(entry.plan, entry.planVersion, in: tx)
+    settlement.set(
+      .init(
+        entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside", gate: nil,
+        values: ["claims": .int(entry.claims)], channel: plan.flatMap { entry.channel(in: $0) },
+        sender: entry.sender, providerID: nil))
+    if let plan {
+      settlement.advance(entry, to: plan.step(entry.stepID)?.next)
+    } else {
+      settlement.exit(entry, reason: "set_aside")
     }
-    return Settlement.Attempt(
-      entry: entry, link: entry.link, channel: channel, number: entry.tries + 1, sender: key,
-      status: AttemptStatus.unknown.rawValue, reason: "interrupted", providerID: nil,
-      startedAt: started)
+  }
+
+  /// Whether a hand-over without a known end may be repeated: by the sender that had it alone.
+  private func mayResend(
+    _ entry: QueueEntry, _ plan: ApprovedPlan, in tx: Transaction
+  ) throws -> Bool {
+    guard let key = entry.sender, entry.content != nil,
+      let sender = try SenderStore.find(key, in: tx), plan.approves(sender)
+    else { return false }
+    return try senders.adapter(for: sender).resendsSafely
+  }
+
+  /// Gives up a hand-over whose end nobody knows: it may have gone out.
+  private func interrupt(
+    _ entry: QueueEntry, _ plan: ApprovedPlan, into settlement: inout Settlement,
+    leaves: Bool = false
+  ) {
+    let channel = entry.channel(in: plan)
+    if let started = entry.handedOverAt, let channel {
+      settlement.record(
+        Settlement.Attempt(
+          entry: entry, link: entry.link, channel: channel, number: entry.tries + 1,
+          sender: entry.sender, status: AttemptStatus.unknown.rawValue, reason: "interrupted",
+          providerID: nil, startedAt: started))
+    }
+    settlement.set(
+      .init(
+        entry: entry, status: .unknown, reason: "interrupted", gate: nil, values: nil,
+        channel: channel, sender: entry.sender, providerID: nil))
+    if leaves {
+      settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
+    } else {
+      settlement.advance(entry, to: plan.step(entry.stepID)?.next)
+    }
   }
 
   private func record(
@@ -163,12 +207,11 @@ struct Preparation {
       }
       settlement.advance(entry, to: next)
     case .settled: settlement.advance(entry, to: next)
-    case .postpone(let until, _):
-      settlement.postpone(
-        entry, until: until, phase: entry.phase, tries: entry.tries, sender: entry.sender,
-        content: entry.content)
+    case .postpone(let until, _): settlement.keep(entry, until: until)
+    case .noSender(let link) where link == entry.link:
+      settlement.keep(entry, until: now.addingTimeInterval(5))
     case .noSender(let link):
-      settlement.postpone(entry, until: now.addingTimeInterval(5), link: link, tries: entry.tries)
+      settlement.postpone(entry, until: now.addingTimeInterval(5), link: link)
     case .handOver, .issue: break
     }
   }
@@ -203,6 +246,26 @@ struct Preparation {
         settlement.set(.skipped(entry, .outOfStock, .stock, ["coupon": .string(coupon)], .coupon))
       }
       settlement.advance(entry, to: next)
+    }
+  }
+}
+
+extension QueueEntry {
+  func channel(in plan: ApprovedPlan) -> Channel? {
+    guard let chain = plan.step(stepID)?.chain, chain.indices.contains(link) else { return nil }
+    return chain[link].channel
+  }
+}
+
+extension Gatekeeper.Verdict {
+  /// Whether an entry without a known end is resent as it was, or waits for that. Whatever else the
+  /// gates say comes too late for it.
+  fileprivate func keepsDoubt(of entry: QueueEntry) -> Bool {
+    switch self {
+    case .handOver(let link, _, let sender, _): link == entry.link && sender.key == entry.sender
+    case .noSender(let link): link == entry.link
+    case .postpone: true
+    case .skip, .exhausted, .settled, .issue: false
     }
   }
 }

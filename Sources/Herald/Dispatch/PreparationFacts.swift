@@ -69,7 +69,8 @@ struct PreparationFacts {
       message: OutboundMessage(
         deliveryID: entry.deliveryID, idempotencyKey: "\(entry.deliveryID.text)-\(link)",
         channel: sender.sender.channel, address: address, content: content, userID: entry.userID,
-        externalID: external, plan: entry.plan, step: entry.stepID))
+        externalID: external, plan: entry.plan, step: entry.stepID),
+      perMinute: plans[entry.planName]?.document.limits.perMinute)
   }
 
   /// What each plan of the batch may issue of a coupon in all; plans without a limit are absent.

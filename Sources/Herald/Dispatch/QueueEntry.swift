@@ -27,9 +27,10 @@ struct QueueEntry: Sendable {
   let claims: Int
   let sender: String?
   let content: JSONValue?
-  /// Set: an earlier worker was about to hand this over and never said how it ended.
+  /// Set: it was about to be handed over, or was, and nobody said how that ended.
   let handedOverAt: Date?
 
+  var isInDoubt: Bool { handedOverAt != nil }
   var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }
 
   /// Stable over retries and crashes: one per delivery and link.

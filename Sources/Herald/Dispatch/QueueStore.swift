@@ -22,18 +22,28 @@ enum QueueStore {
     ).map { try $0.get("lane") }
   }
 
-  /// Leases up to `limit` due rows of one lane. The count of claims goes up in this transaction:
-  /// what crashes its worker is recognised.
+  /// Rows claimed together that took their worker down once before; twice: each alone.
+  private static let suspects = 16
+
+  /// Leases up to `limit` due rows of one lane and counts the claim. A row is at risk of being what
+  /// crashes its worker from here to `prepare`, and again from `markHandedOver` to its settling;
+  /// suspects come first and in small company, so that innocent ones are cleared.
   static func claim(
     lane: Int, limit: Int, lease: UUID, leaseSeconds: Int, now: Date, in tx: Transaction
   ) throws -> [QueueEntry] {
+    // By queue_due_idx.
     try tx.query(
       """
-      WITH picked AS (
-        SELECT lane, delivery_id FROM queue
+      WITH due AS MATERIALIZED (
+        SELECT lane, delivery_id, due_at, priority, least(claims, 2) AS suspicion FROM queue
         WHERE lane = \(lane)::smallint AND due_at <= \(now)
           AND (leased_until IS NULL OR leased_until < clock_timestamp())
-        ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED)
+        ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED
+      ), worst AS (SELECT max(suspicion) AS suspicion FROM due),
+      picked AS (
+        SELECT lane, delivery_id FROM due JOIN worst USING (suspicion) ORDER BY due_at, priority DESC
+        LIMIT (SELECT CASE suspicion WHEN 0 THEN \(limit)::bigint
+          WHEN 1 THEN \(Self.suspects)::bigint ELSE 1 END FROM worst))
       UPDATE queue q SET lease = \(lease), claims = q.claims + 1,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
@@ -44,25 +54,38 @@ enum QueueStore {
     ).map(QueueEntry.init)
   }
 
-  /// Keeps the lease of work under way; the rows still held.
-  static func renew(
-    lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
-  ) throws -> Int {
+  /// Keeps the lease of work under way; how many rows are still held.
+  static func renew(_ ids: [UUID], _ lease: Lease, in tx: Transaction) throws -> Int {
     try tx.execute(
       """
       UPDATE queue SET
-        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
-      WHERE lane = \(lane)::smallint AND lease = \(lease)
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
+      WHERE lane = \(lease.lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease.id)
       """)
   }
 
-  /// Gives rows back untouched: they are due at once and their claim does not count.
-  static func release(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws {
+  /// Gives prepared rows back, each with the doubt it had before: they are due at once.
+  static func release(
+    _ rows: [(id: UUID, doubt: Date?)], _ lease: Lease, in tx: Transaction
+  ) throws {
+    guard !rows.isEmpty else { return }
     try tx.execute(
       """
-      UPDATE queue SET lease = NULL, leased_until = NULL, handed_over_at = NULL,
-        claims = claims - 1
-      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      UPDATE queue q SET lease = NULL, leased_until = NULL, handed_over_at = n.doubt, claims = 0
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.doubt)),
+        \(rows.map { _ in Int16(clamping: lease.lane) }), \(rows.map { _ in lease.id }))
+        AS n (id, doubt, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      """)
+  }
+
+  /// Gives back whatever a lease holds but hand-overs, whose end has to be told or found out.
+  static func giveBack(_ lease: Lease, isInnocent: Bool, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE queue SET lease = NULL, leased_until = NULL,
+        claims = CASE WHEN \(isInnocent) THEN greatest(claims - 1, 0) ELSE claims END
+      WHERE lane = \(lease.lane)::smallint AND lease = \(lease.id) AND handed_over_at IS NULL
       """)
   }
 
@@ -76,6 +99,9 @@ enum QueueStore {
     let tries: Int
     let sender: String?
     let content: JSONValue?
+    /// When it was handed over without an answer: a resend, if any, must be the same through the
+    /// same sender, and a row that is given up may have been sent.
+    let doubt: Date?
   }
 
   static func postpone(
@@ -86,33 +112,35 @@ enum QueueStore {
       """
       UPDATE queue q SET due_at = coalesce(n.due_at, 'infinity'), link = n.link,
         phase = n.phase, tries = n.tries, sender = n.sender, content = n.content,
-        claims = 0, lease = NULL, leased_until = NULL, handed_over_at = NULL
+        claims = 0, lease = NULL, leased_until = NULL, handed_over_at = n.doubt
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map(text) }), \(rows.map { _ in Int16(clamping: lane) }),
-        \(rows.map { _ in lease }))
-        AS n (id, due_at, link, phase, tries, sender, content, lane, lease)
+        \(rows.map { $0.content.map(text) }), \(rows.map(\.doubt)),
+        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
+        AS n (id, due_at, link, phase, tries, sender, content, doubt, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       """)
   }
 
   /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
-  /// every try. Those begun are handed over next; the lease of all is renewed. Those still held
-  /// under it.
+  /// every try. Those begun are handed over next; while the others wait for their turn, nothing can
+  /// happen to their worker because of them. The lease of all is renewed. Those still held under it.
   static func prepare(
-    _ handovers: [Handover], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
+    _ handovers: [Handover], _ lease: Lease, in tx: Transaction
   ) throws -> Set<UUID> {
     guard !handovers.isEmpty else { return [] }
     let rows = try tx.query(
       """
       UPDATE queue q SET sender = n.sender, content = n.content, phase = 'send',
         tries = CASE WHEN q.link = n.link THEN q.tries ELSE 0 END, link = n.link,
-        handed_over_at = CASE WHEN n.begun THEN clock_timestamp() END,
-        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
+        claims = CASE WHEN n.begun THEN q.claims ELSE greatest(q.claims - 1, 0) END,
+        handed_over_at = CASE WHEN n.begun THEN clock_timestamp()
+          WHEN q.link = n.link THEN q.handed_over_at END,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
       FROM unnest(\(handovers.map(\.entry.deliveryID)), \(handovers.map(\.link)),
         \(handovers.map(\.sender.key)), \(handovers.map { text($0.message.content) }),
-        \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lane) }),
-        \(handovers.map { _ in lease })) AS n (id, link, sender, content, begun, lane, lease)
+        \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lease.lane) }),
+        \(handovers.map { _ in lease.id })) AS n (id, link, sender, content, begun, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       RETURNING q.delivery_id
       """)
@@ -123,15 +151,15 @@ enum QueueStore {
     String(decoding: content.bytes, as: UTF8.self)
   }
 
-  /// Notes that these are handed over next and renews their lease; those still held under it.
+  /// Notes that these are handed over next; those still held under the lease, which is renewed.
   static func markHandedOver(
-    _ ids: [UUID], lane: Int, lease: UUID, leaseSeconds: Int, in tx: Transaction
+    _ ids: [UUID], _ lease: Lease, in tx: Transaction
   ) throws -> Set<UUID> {
     let rows = try tx.query(
       """
-      UPDATE queue SET handed_over_at = clock_timestamp(),
-        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
-      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
+      UPDATE queue SET handed_over_at = clock_timestamp(), claims = claims + 1,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
+      WHERE lane = \(lease.lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease.id)
       RETURNING delivery_id
       """)
     return Set(try rows.map { try $0.get(0, as: UUID.self) })

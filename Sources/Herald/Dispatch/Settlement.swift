@@ -62,12 +62,19 @@ struct Settlement {
 
   mutating func postpone(
     _ entry: QueueEntry, until: Date?, link: Int? = nil, phase: QueueEntry.Phase = .send,
-    tries: Int = 0, sender: String? = nil, content: JSONValue? = nil
+    tries: Int = 0, sender: String? = nil, content: JSONValue? = nil, doubt: Date? = nil
   ) {
     postponements.append(
       QueueStore.Postponement(
         id: entry.deliveryID, dueAt: until, link: link ?? entry.link, phase: phase, tries: tries,
-        sender: sender, content: content))
+        sender: sender, content: content, doubt: doubt))
+  }
+
+  /// As it is, to be looked at again later.
+  mutating func keep(_ entry: QueueEntry, until: Date?) {
+    postpone(
+      entry, until: until, phase: entry.phase, tries: entry.tries, sender: entry.sender,
+      content: entry.content, doubt: entry.handedOverAt)
   }
 
   /// The delivery's work is over; the person goes on to `next`, or is through.
@@ -107,6 +114,11 @@ struct Settlement {
       attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
     try DeliveryStore.update(
       changes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    // The provider's receipt may have been quicker than its answer.
+    let unknown = outcomes.filter { $0.status == .unknown && held.contains($0.entry.deliveryID) }
+    try ReceiptStore.settleUnknown(
+      withReceipts: unknown.map { (user: $0.entry.userID, delivery: $0.entry.deliveryID) },
+      now: now, in: tx)
     try QueueStore.postpone(
       postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
     try DeliveryStore.open(

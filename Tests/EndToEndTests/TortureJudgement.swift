@@ -1,0 +1,82 @@
+import Foundation
+import HeraldTesting
+import Postgres
+import Testing
+
+/// What was handed over and not settled at a moment: W, the in-flight window.
+struct TortureFlight: CustomStringConvertible {
+  let idempotent: Int
+  let once: Int
+
+  var description: String { "\(idempotent) idempotent + \(once) once" }
+
+  /// Kills the only process, and counts what it left.
+  /// - Parameter born: when it was started; what its forebears left is not counted again.
+  static func kill(
+    _ herald: Program, born: Date, in scene: TortureScene
+  ) async throws -> TortureFlight {
+    herald.signal(SIGKILL)
+    _ = await herald.end(within: .seconds(10))
+    // A COMMIT that was on its way is still carried out.
+    _ = try await TortureScene.eventually("the dead process's sessions end") {
+      try await scene.pool.read { db in
+        try db.one(
+          """
+          SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'herald'
+          """) == nil ? true : nil
+      }
+    }
+    return try await count(since: born, in: scene)
+  }
+
+  /// Of all processes together.
+  static func count(
+    since: Date = .distantPast, in scene: TortureScene
+  ) async throws -> TortureFlight {
+    let rows = try await scene.pool.read { db in
+      try db.query(
+        """
+        SELECT sender, count(*) AS n FROM queue WHERE handed_over_at >= \(since) GROUP BY sender
+        """
+      ).map { (try $0.get(0, as: String?.self), try $0.get(1, as: Int.self)) }
+    }
+    let counts = Dictionary(rows.map { ($0.0 ?? "", $0.1) }, uniquingKeysWith: +)
+    return TortureFlight(
+      idempotent: counts[TortureCampaign.idempotentSender] ?? 0,
+      once: counts[TortureCampaign.onceSender] ?? 0)
+  }
+}
+
+extension TortureScene {
+  /// By the database's clock.
+  func instant() async throws -> Date {
+    try await pool.read { db in
+      try db.one("SELECT clock_timestamp()")?.get(0, as: Date.self) ?? Date()
+    }
+  }
+}
+
+/// The promises that hold after kills of any kind: `flights` is what was in flight at each. Prints
+/// the figures.
+func judge(
+  _ ledger: TortureLedger, _ flights: [TortureFlight],
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let idempotent = flights.reduce(0) { $0 + $1.idempotent }
+  let once = flights.reduce(0) { $0 + $1.once }
+  let unknown = ledger.count("unknown", "interrupted")
+  print("  \(ledger.summary)")
+  print(
+    """
+      \(ledger.targeted) targeted, \(ledger.calls.count) calls; repeats \(ledger.repeats) of at most \
+    \(idempotent) in flight; unknown \(unknown) of at most \(once) in flight
+    """)
+  for fault in ledger.faults.prefix(20) { print("  FAULT: \(fault)") }
+  let count = ledger.faults.count
+  #expect(count == 0, "the first: \(ledger.faults.first ?? "")", sourceLocation: sourceLocation)
+  #expect(ledger.repeats <= idempotent, sourceLocation: sourceLocation)
+  #expect(unknown <= once, sourceLocation: sourceLocation)
+  #expect(ledger.count("failed", "set_aside") == 0, sourceLocation: sourceLocation)
+  #expect(ledger.count("unknown", "set_aside") == 0, sourceLocation: sourceLocation)
+}
