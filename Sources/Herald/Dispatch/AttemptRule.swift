@@ -52,9 +52,10 @@ struct AttemptRule {
       settlement.advance(entry, to: step.next)
     case .senderFault(let reason):
       record(.retry, reason)
-      // Nothing went out; another sender may carry it, or this one once it is mended.
+      // Nothing went out; another sender may carry it, or this one once it is mended. It counts as
+      // a try: each line of the attempts has a number of its own.
       settlement.postpone(
-        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries - 1)
+        entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries)
     }
   }
 

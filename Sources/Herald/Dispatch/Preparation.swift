@@ -168,7 +168,11 @@ struct Preparation {
         entry, until: until, phase: entry.phase, tries: entry.tries, sender: entry.sender,
         content: entry.content)
     case .noSender(let link):
-      settlement.postpone(entry, until: now.addingTimeInterval(5), link: link, tries: entry.tries)
+      // A follow-up goes on looking for the receipt that would make it needless.
+      let waits = entry.phase == .followUp
+      settlement.postpone(
+        entry, until: now.addingTimeInterval(5), link: waits ? entry.link : link,
+        phase: entry.phase, tries: link == entry.link || waits ? entry.tries : 0)
     case .handOver, .issue: break
     }
   }
