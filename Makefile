@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 NOUN ?=
+NAME ?=
 
-.PHONY: help run demo build test check lint torture conformance dependencies
+.PHONY: help run demo build test check lint torture conformance dependencies benchmark
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ torture: ## Run the long kill and crash suites on a PostgreSQL with fsync on
 conformance: ## Judge the HTTP API by its own document with schemathesis; needs PyPI, not part of test
 	@swift build --product herald
 	@Tests/conformance/run.sh
+
+benchmark: ## Compare with nginx, libcurl and SQL by hand on this machine: make benchmark [NAME=dispatch]
+	@Benchmarks/run $(NAME)
 
 dependencies: ## Install the libraries and PostgreSQL server Herald is built on
 	@scripts/install-dependencies

@@ -323,7 +323,10 @@ def errors(id, idempotency_key):
     if 401 in documented and roles(operation):
         expect(id, 401, send(id, key=None))
     if 401 in documented and not roles(operation):
-        expect(id, 401, send(id, raw=b'{"receipts":[]}'))
+        if id == "metrics":
+            expect(id, 401, send(id, key="hk_bad"))
+        else:
+            expect(id, 401, send(id, raw=b'{"receipts":[]}'))
     if 403 in documented:
         other = next(role for role in seeding.ROLES if role not in roles(operation))
         expect(id, 403, send(id, {}, key=KEYS[other]))
@@ -411,7 +414,8 @@ def throttled():
     for id, (_, _, operation) in OPERATIONS.items():
         if "429" in operation["responses"]:
             expect(id, 429, send(id, {}, key="hk_bad"))
-            expect(id, 401, send(id, {}, key=None))
+            if roles(operation):
+                expect(id, 401, send(id, {}, key=None))
     for role in seeding.ROLES:
         answer = requests.get(
             BASE + "/v1/tags", headers={"Authorization": "Bearer " + KEYS[role]}, timeout=9)

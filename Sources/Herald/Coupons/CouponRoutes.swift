@@ -62,7 +62,7 @@ enum CouponRoutes {
           "addCouponCodes",
           "Add codes: one a line, up to 1000000, with an optional heading `code`. Bad lines are "
             + "answered by their number and spoil nothing.",
-          tag: "Coupons", request: ["description": "One code a line."],
+          tag: "Coupons", request: Schema.string,
           requestTypes: ["text/csv", "text/plain"],
           responses: [200: Schema.ref("CouponCodesAdded")], errors: [.notFound]),
         body: .buffered(limit: 64 << 20)

@@ -32,7 +32,7 @@ enum JobRoutes {
               ["type": "string", "pattern": "^segment:[a-z0-9_-]{1,64}$"],
             ]),
             "What the file holds: users, events, or segment:{key}.", required: true)
-        ], request: ["description": "The file: CSV with a heading, or a JSON document a line."],
+        ], request: Schema.string,
         requestTypes: [
           "text/csv", "application/x-ndjson", "application/csv", "application/ndjson",
           "application/jsonl",

@@ -43,6 +43,14 @@ enum HandoverMarkStore {
       """)
   }
 
+  static func adoptAudit(in tx: Transaction) throws {
+    // The digest of an entry does not cover its transaction.
+    try tx.execute(
+      """
+      UPDATE audit_entries SET xid = pg_current_xact_id() WHERE xid > pg_current_xact_id()
+      """)
+  }
+
   /// Outranks a stop by somebody, and remembers it in the reason.
   static func stop(now: Date, in tx: Transaction) throws {
     try tx.execute("LOCK TABLE stops IN EXCLUSIVE MODE")

@@ -16,6 +16,14 @@ public struct Restorations: Sendable {
   /// How the reason of the stop begins.
   static let reason = "restored"
 
+  /// Makes audit entries sealable that were not sealed yet at the backup: they carry transaction
+  /// numbers of another cluster. Needs the owner's role.
+  public func adoptAudit() async throws {
+    try await db.pool.write(timeout: .seconds(900)) { tx in
+      try HandoverMarkStore.adoptAudit(in: tx)
+    }
+  }
+
   /// Whether the database is behind the mark; then everything is stopped in it and flagged. To be
   /// called before dispatch begins.
   public func detect(now: Date) async throws -> Bool {

@@ -85,6 +85,8 @@ struct OwnedDatabase: Sendable {
       try tx.execute("DROP SCHEMA IF EXISTS public CASCADE")
       try tx.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
       try tx.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+      // As it was made, or the next backup would hold the difference.
+      try tx.execute("COMMENT ON SCHEMA public IS 'standard public schema'")
     }
   }
 }

@@ -59,7 +59,8 @@ struct RestoreCommand: AsyncParsableCommand {
   private func restore(
     _ path: String, into database: OwnedDatabase, _ configuration: Configuration
   ) async throws -> Int {
-    let contents = try await database.programs.run("pg_restore", ["--list", path])
+    let contents = try await database.programs.run(
+      "pg_restore", ["--list", "--table=schema_migrations", path])
     guard contents.contains("TABLE public schema_migrations") else {
       throw Sentence("\(path) is no backup of Herald. Nothing was changed.")
     }
@@ -84,6 +85,8 @@ struct RestoreCommand: AsyncParsableCommand {
       ])
     try await HeraldSchema.migrate(database.pool)
     let mark = HandoverMark(directory: URL(fileURLWithPath: configuration.dataDirectory))
-    return try await Restorations(db: Database(pool: database.pool), mark: mark).begin(now: Date())
+    let restorations = Restorations(db: Database(pool: database.pool), mark: mark)
+    try await restorations.adoptAudit()
+    return try await restorations.begin(now: Date())
   }
 }
