@@ -73,7 +73,9 @@ let package = Package(
       name: "PostgresTests", dependencies: ["Postgres", "HeraldTesting"], swiftSettings: strict),
     .testTarget(
       name: "HTTPTests", dependencies: ["HTTP", "HeraldTesting"], swiftSettings: strict),
-    .testTarget(name: "ConditionsTests", dependencies: ["Conditions"], swiftSettings: strict),
+    .testTarget(
+      name: "ConditionsTests", dependencies: ["Conditions", "HeraldTesting"],
+      swiftSettings: strict),
     .testTarget(name: "TemplatesTests", dependencies: ["Templates"], swiftSettings: strict),
     .testTarget(
       name: "HeraldTests", dependencies: ["Herald", "HeraldTesting"], swiftSettings: strict),

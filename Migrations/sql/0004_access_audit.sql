@@ -50,6 +50,8 @@ CREATE TABLE audit_seals (
   position bigint PRIMARY KEY,
   entry_id bigint NOT NULL,
   hash bytea NOT NULL,
+  -- The sealing transaction: what began later cannot be older than this entry.
+  sealed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   CONSTRAINT audit_seals_entry_id_key UNIQUE (entry_id)
 );
 

@@ -1,6 +1,7 @@
 import Conditions
 import Foundation
 import JSON
+import HeraldTesting
 import Testing
 
 /// Reproducible randomness (SplitMix64).

@@ -26,6 +26,16 @@ public struct NewKey: Sendable {
   }
 }
 
+extension NewKey {
+  /// The same key, seeing no more users than `scope` does.
+  fileprivate func within(_ scope: Condition?) -> NewKey {
+    guard let scope else { return self }
+    return NewKey(
+      name: name, role: role, principal: principal, expiresAt: expiresAt,
+      userScope: userScope.map { .all([scope, $0]) } ?? scope)
+  }
+}
+
 /// API keys: random 256 bits, shown once, stored as SHA-256.
 public final class Keys: Sendable {
   private let db: Database
@@ -84,12 +94,14 @@ public final class Keys: Sendable {
     return caller
   }
 
-  /// Mints a key and returns it with its secret, which cannot be had again.
+  /// Mints a key and returns it with its secret, which cannot be had again. A maker with a user
+  /// scope gives it on: no key reaches beyond the one that made it.
   public func create(
     _ new: NewKey, by caller: Caller, now: Date
   ) async throws -> (key: APIKey, secret: String) {
     let secret = Self.makeSecret()
     let id = UUIDv7.next(now: now)
+    let new = new.within(caller.userScope)
     let key = try await db.write { tx in
       if let scope = new.userScope {
         try UserScope.check(scope, at: .root.appending("user_scope"), now: now, in: tx)

@@ -14,6 +14,7 @@ final class IdempotencyMark: Sendable {
   let fingerprint: [UInt8]
   private let now: Date
   private let written = Mutex(false)
+  private let refused = Mutex(false)
 
   init(scope: [UInt8], fingerprint: [UInt8], now: Date) {
     self.scope = scope
@@ -29,10 +30,15 @@ final class IdempotencyMark: Sendable {
     }
   }
 
+  /// Another process holds the key: what is answered now is not this key's answer.
+  var isRefused: Bool { refused.withLock { $0 } }
+
   /// 409 when another process holds the key.
   func leave(in tx: Transaction) throws {
-    guard try IdempotencyStore.lock(scope, in: tx) else { throw HeraldError.idempotencyRunning }
-    guard try IdempotencyStore.mark(scope, fingerprint, now: now, in: tx) else {
+    guard try IdempotencyStore.lock(scope, in: tx),
+      try IdempotencyStore.mark(scope, fingerprint, now: now, in: tx)
+    else {
+      refused.withLock { $0 = true }
       throw HeraldError.idempotencyRunning
     }
   }
@@ -61,6 +67,7 @@ public final class Idempotency: Sendable {
     let scope = SHA256.hash(Array("\(call.caller.keyID)\u{0}\(key)".utf8))
     var hash = SHA256()
     hash.update(Array("\(call.request.method.rawValue) \(call.request.path)\u{0}".utf8))
+    for (name, value) in call.request.query { hash.update(Array("\(name)\u{0}\(value)\u{0}".utf8)) }
     hash.update(call.request.body)
     let fingerprint = hash.finalize()
     guard running.withLock({ $0.insert(scope).inserted }) else {
@@ -74,7 +81,7 @@ public final class Idempotency: Sendable {
     }
     let mark = IdempotencyMark(scope: scope, fingerprint: fingerprint, now: call.now)
     let response = try await IdempotencyMark.$current.withValue(mark) { try await body() }
-    guard response.status < 500, response.status != 429, response.status != 401,
+    guard !mark.isRefused, response.status < 500, response.status != 429, response.status != 401,
       case .bytes(let bytes) = response.body
     else { return response }
     let stored = StoredAnswer(response, bytes, fingerprint)

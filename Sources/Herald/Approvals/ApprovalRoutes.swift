@@ -18,7 +18,7 @@ enum ApprovalRoutes {
         let state = try call.request.choice("state", Approval.State.allCases.map(\.rawValue))
         let found = try await approvals.list(
           page, state: state, plan: try call.request.key("plan"))
-        return .page(found, call.request, item: \.json)
+        return .page(found, call.request) { $0.json(for: call.caller) }
       },
       Endpoint(
         .get, "/v1/approvals/{id}", .readers,
@@ -26,7 +26,7 @@ enum ApprovalRoutes {
           "getApproval", "One submission: manifest, dry run, difference to the live version.",
           tag: "Approvals", responses: [200: Schema.ref("Approval")], errors: [.notFound])
       ) { call in
-        .json(200, try await approvals.get(call.id("approval")).json)
+        .json(200, try await approvals.get(call.id("approval")).json(for: call.caller))
       },
       decision("approve", "Approve exactly this manifest: it goes live.") {
         try await approvals.approve(
@@ -65,7 +65,7 @@ enum ApprovalRoutes {
     ) { call in
       let id = try call.id("approval")
       let asked = try call.read(Decision.init)
-      return .json(200, try await decide(id, asked, call).json)
+      return .json(200, try await decide(id, asked, call).json(for: call.caller))
     }
   }
 
@@ -96,10 +96,12 @@ extension Call {
 }
 
 extension Approval {
-  var json: JSONValue {
+  func json(for caller: Caller) -> JSONValue {
     [
       "id": .id(id), "plan": .string(plan), "version": .int(version), "hash": .string(hash),
-      "manifest": manifest, "dry_run": dryRun, "diff": diff, "comment": .optional(comment),
+      "manifest": manifest,
+      "dry_run": DryRun.shown(dryRun, within: manifest["user_scope"], to: caller), "diff": diff,
+      "comment": .optional(comment),
       "state": .string(state.rawValue), "submitted_by": .string(submittedBy),
       "submitted_at": .instant(submittedAt), "decided_by": .optional(decidedBy),
       "decided_at": .instant(decidedAt), "decision_comment": .optional(decisionComment),

@@ -21,7 +21,7 @@ public struct Approvals: Sendable {
     plan key: String, comment: String?, by caller: Caller, now: Date
   ) async throws -> Approval {
     let id = UUIDv7.next(now: now)
-    let zone = try await settings().timeZone
+    let project = try await settings()
     return try await db.write { tx in
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.draftVersion else {
@@ -39,7 +39,7 @@ public struct Approvals: Sendable {
         key, draft, document, userScope: caller.userScope, in: tx)
       let frozen = try PlanStore.normalised(manifest.json, in: tx)
       let hash = Manifest.hash(of: frozen)
-      let dryRun = try DryRun(manifest, document, now: now, projectZone: zone, in: tx)
+      let dryRun = try DryRun(manifest, document, now: now, project: project, in: tx)
       try dryRun.refuseImpossible(document)
       let live = try plan.liveVersion.map { try PlanStore.version(key, $0, in: tx) }
       try PlanStore.freeze(key, number, manifest: frozen, hash: hash, now: now, in: tx)
@@ -60,7 +60,7 @@ public struct Approvals: Sendable {
 
   /// What launching the draft, or else the live version, would come to now. Changes nothing.
   public func dryRun(plan key: String, by caller: Caller, now: Date) async throws -> JSONValue {
-    let zone = try await settings().timeZone
+    let project = try await settings()
     return try await db.pool.write { tx in
       let plan = try PlanStore.load(key, in: tx)
       guard let number = plan.draftVersion ?? plan.liveVersion else {
@@ -70,7 +70,7 @@ public struct Approvals: Sendable {
       let document = try Plans.checked(version.document, by: .herald, in: tx)
       let manifest = try ManifestBuilder.build(
         key, version, document, userScope: caller.userScope, in: tx)
-      return try DryRun(manifest, document, now: now, projectZone: zone, in: tx).json
+      return try DryRun(manifest, document, now: now, project: project, in: tx).json
     }
   }
 

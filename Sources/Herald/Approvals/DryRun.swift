@@ -17,13 +17,13 @@ struct DryRun {
   let samples: [JSONValue]
 
   init(
-    _ manifest: Manifest, _ document: PlanDocument, now: Date,
-    projectZone: String,
+    _ manifest: Manifest, _ document: PlanDocument, now: Date, project: ProjectSettings,
     in tx: Transaction
   ) throws {
     let compile = { (condition: Condition) throws -> SQL in
       try SegmentCompiler.predicate(
-        condition, closure: manifest.closure, now: now, projectZone: projectZone)
+        condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
+        unknown: project.unknownConsent)
     }
     var crowd = try compile(document.trigger.condition)
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
@@ -33,7 +33,11 @@ struct DryRun {
     var reach: SQL = ""
     let links = document.reachOrder
     for (index, channel) in links.enumerated() {
-      let reachable = try compile(.reachable(channel: channel.rawValue))
+      let reachable = try SegmentCompiler.predicate(
+        .reachable(channel: channel.rawValue), closure: .empty, now: now,
+        projectZone: project.timeZone,
+        unknown: document.messageClass == .transactional
+          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent)
       reach = reach + ", (\(reachable)) AS \(identifier: "reach_\(index)")"
     }
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -86,11 +90,12 @@ struct DryRun {
           + "or narrow the segment.", pointer: "/limits/audience")
     }
     guard !document.limits.allowPartialStock else { return }
-    for (key, coupon) in coupons.sorted(by: { $0.key < $1.key })
-    where coupon.needed > min(coupon.left, document.limits.coupons[key] ?? .max) {
+    for (key, coupon) in coupons.sorted(by: { $0.key < $1.key }) {
+      let left = min(coupon.left, document.limits.coupons[key] ?? .max)
+      guard coupon.needed > left else { continue }
       throw HeraldError(
         .insufficientStock,
-        "Coupon '\(key)' has \(coupon.left) codes left for \(coupon.needed) people; add codes, "
+        "Coupon '\(key)' has \(left) codes left for \(coupon.needed) people; add codes, "
           + "narrow the crowd, or set limits.allow_partial_stock.")
     }
   }
@@ -106,6 +111,17 @@ struct DryRun {
 }
 
 extension DryRun {
+  /// A result as `caller` may read it. Samples show personal fields as they are: they are not for
+  /// analysts, nor for a key with another user scope than the one they were drawn within.
+  static func shown(
+    _ json: JSONValue, within scope: JSONValue?, to caller: Caller
+  ) -> JSONValue {
+    let isOutside = caller.userScope.map { $0.json != scope } ?? false
+    guard caller.seesMasked || isOutside, var object = json.objectValue else { return json }
+    object["samples"] = []
+    return .object(object)
+  }
+
   /// For each step and link: people whom no earlier link of the step reaches.
   private static func counts(_ document: PlanDocument, _ links: [Channel]) -> SQL {
     var counts: SQL = ""

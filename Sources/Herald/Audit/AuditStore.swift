@@ -49,7 +49,7 @@ enum AuditStore {
   }
 
   /// Entries that are committed for good (behind every running transaction) and not yet sealed,
-  /// in order, each with its digest.
+  /// in order, each with its digest. One that `cameLate` is left unsealed, for `verify` to find.
   static func unsealed(
     limit: Int, in tx: Transaction
   ) throws -> [(id: Int, digest: [UInt8])] {
@@ -59,6 +59,7 @@ enum AuditStore {
       WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot())
         AND NOT EXISTS (SELECT FROM audit_seals s WHERE s.entry_id = e.id)
         AND e.id > coalesce((SELECT max(entry_id) - 10000 FROM audit_seals), 0)
+        AND NOT \(cameLate)
       ORDER BY e.id LIMIT \(limit)
       """
     ).map { (try $0.get("id"), try $0.get("digest", as: Bytea.self).bytes) }
@@ -99,13 +100,19 @@ enum AuditStore {
     }
   }
 
-  /// Entries that were never sealed although newer ones are: inserted behind the chain's back.
+  /// An id below one that was sealed before this entry's transaction began: ids are drawn in the
+  /// order of time, so it was put in afterwards.
+  private static let cameLate: SQL = """
+    EXISTS (SELECT FROM audit_seals l WHERE l.entry_id > e.id AND l.sealed_xid <= e.xid)
+    """
+
+  /// An entry that was never sealed although newer ones are: put in behind the chain's back.
   static func unsealedBehindHead(in db: any Queryable) throws -> Int? {
     try db.one(
       """
       SELECT e.id FROM audit_entries e
       WHERE e.xid < pg_snapshot_xmin(pg_current_snapshot())
-        AND e.at < clock_timestamp() - interval '1 minute'
+        AND (e.at < clock_timestamp() - interval '1 minute' OR \(cameLate))
         AND NOT EXISTS (SELECT FROM audit_seals s WHERE s.entry_id = e.id)
       ORDER BY e.id LIMIT 1
       """)?.get(0)

@@ -68,6 +68,21 @@ enum EnrolmentStore {
     try RunStore.markEntered(run.id, lane: lane, in: tx)
   }
 
+  /// How many of a frozen audience would enter now.
+  static func entrants(
+    _ run: UUID, audience: SQL?, holdoutSalt: String, holdoutBuckets: Int, in tx: Transaction
+  ) throws -> Int {
+    let row = try tx.one(
+      SQL(
+        """
+        SELECT count(*) AS n FROM run_targets t JOIN users u ON u.id = t.user_id
+        WHERE t.run_id = \(run) AND u.erased_at IS NULL AND (\(audience ?? "true"))
+          AND herald_bucket(\(holdoutSalt), u.id::text) >= \(holdoutBuckets)
+        """
+      ).unprepared())
+    return try row?.get("n") ?? 0
+  }
+
   /// People whose way is over, with where it ended.
   struct Ending {
     let userID: UUID

@@ -54,9 +54,9 @@ struct Launches: Sendable {
         let run = try RunStore.insert(
           UUIDv7.next(now: now), plan: key, version: number, occurrence: "once", now: now, in: tx)
         guard let run else { return nil }
-        let predicate = try approved.crowd(now: now, projectZone: project.timeZone)
+        let predicate = try approved.crowd(now: now, project)
         let targeted = try RunStore.freeze(run.id, predicate, in: tx)
-        if let refusal = try self.refusal(approved, targeted: targeted, now: now, in: tx) {
+        if let refusal = try self.refusal(approved, run.id, targeted, project, now: now, in: tx) {
           try RunStore.discard(run.id, in: tx)
           return refusal
         }
@@ -84,15 +84,21 @@ struct Launches: Sendable {
   }
 
   private func refusal(
-    _ plan: ApprovedPlan, targeted: Int, now: Date, in tx: Transaction
+    _ plan: ApprovedPlan, _ run: UUID, _ targeted: Int, _ project: ProjectSettings, now: Date,
+    in tx: Transaction
   ) throws -> Refusal? {
     if let limit = plan.document.limits.audience, targeted > limit {
       return Refusal(
         reason: "audience_limit: the crowd has \(targeted) people, limits.audience is \(limit)")
     }
-    guard !plan.document.limits.allowPartialStock else { return nil }
-    for (coupon, needed) in plan.document.unconditionalCoupons(people: targeted) {
-      let stock = try CouponStore.stock(coupon, in: tx)
+    let limits = plan.document.limits
+    guard !limits.allowPartialStock, !plan.document.unconditionalCoupons(people: 1).isEmpty
+    else { return nil }
+    let people = try EnrolmentStore.entrants(
+      run, audience: plan.audience(now: now, project), holdoutSalt: "holdout:\(plan.key)",
+      holdoutBuckets: plan.document.holdoutBuckets, in: tx)
+    for (coupon, needed) in plan.document.unconditionalCoupons(people: people) {
+      let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
       if stock < needed {
         return Refusal(
           reason:
@@ -109,10 +115,7 @@ struct Launches: Sendable {
         let current = try RunStore.load(run.id, in: tx)
         guard current.state != .completed, current.openLanes.contains(lane) else { return }
         let plan = try plans.get(run.plan, run.planVersion, in: tx)
-        let audience = try plan.document.audience.map {
-          try SegmentCompiler.predicate(
-            $0, closure: plan.manifest.closure, now: now, projectZone: project.timeZone)
-        }
+        let audience = try plan.audience(now: now, project)
         let closed: SkipCode? =
           if current.state == .cancelled {
             .cancelled
@@ -154,13 +157,23 @@ struct Launches: Sendable {
 extension ApprovedPlan {
   /// The crowd as SQL over `users u`: the trigger's segment within the submitter's user scope, both
   /// as they were approved.
-  func crowd(now: Date, projectZone: String) throws -> SQL {
-    let segment = try SegmentCompiler.predicate(
-      document.trigger.condition, closure: manifest.closure, now: now, projectZone: projectZone)
+  func crowd(now: Date, _ project: ProjectSettings) throws -> SQL {
+    let segment = try predicate(document.trigger.condition, now: now, project)
     guard let scope = manifest.userScope else { return segment }
-    let scoped = try SegmentCompiler.predicate(
-      Condition.stored(scope), closure: manifest.closure, now: now, projectZone: projectZone)
-    return "(\(segment)) AND (\(scoped))"
+    return "(\(segment)) AND (\(try predicate(.stored(scope), now: now, project)))"
+  }
+
+  /// The audience condition as SQL over `users u`, as it was approved; nil without one.
+  func audience(now: Date, _ project: ProjectSettings) throws -> SQL? {
+    try document.audience.map { try predicate($0, now: now, project) }
+  }
+
+  private func predicate(
+    _ condition: Condition, now: Date, _ project: ProjectSettings
+  ) throws -> SQL {
+    try SegmentCompiler.predicate(
+      condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
+      unknown: project.unknownConsent)
   }
 }
 

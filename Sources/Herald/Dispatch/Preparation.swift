@@ -208,7 +208,8 @@ struct Preparation {
       settlement.advance(entry, to: next)
     case .settled: settlement.advance(entry, to: next)
     case .postpone(let until, _): settlement.keep(entry, until: until)
-    case .noSender(let link) where link == entry.link:
+    case .noSender(let link) where link == entry.link || entry.phase == .followUp:
+      // A follow-up goes on looking for the receipt that would make it needless.
       settlement.keep(entry, until: now.addingTimeInterval(5))
     case .noSender(let link):
       settlement.postpone(entry, until: now.addingTimeInterval(5), link: link)

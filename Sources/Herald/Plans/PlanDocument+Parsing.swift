@@ -38,9 +38,11 @@ extension PlanDocument {
         "unknown_coupon", at: JSONPointer(tokens: ["limits", "coupons", key]),
         "No step of this plan issues the coupon '\(key)'.")
     }
-    guard let name, let trigger else { return nil }
+    // Without a name, what the plan refers to can be checked all the same.
+    guard let trigger else { return nil }
     return PlanDocument(
-      name: name, goals: goals, messageClass: messageClass, category: category, priority: priority,
+      name: name ?? "", goals: goals, messageClass: messageClass, category: category,
+      priority: priority,
       trigger: trigger, audience: audience, window: window, steps: steps, holdout: holdout,
       limits: limits, quietHours: quietHours)
   }
@@ -71,7 +73,8 @@ extension PlanDocument {
       let send = step.object("send", required: true)
       let chain = send?.objects("chain", required: true, count: 1...8, Link.init) ?? []
       send?.finish()
-      Link.check(chain, of: element.pointer, faults: reader.faults)
+      let length = send?.object["chain"]?.arrayValue?.count ?? 0
+      Link.check(chain, length: length, of: element.pointer, faults: reader.faults)
       let following = index + 1 < ids.count ? ids[index + 1] : nil
       var next = following
       if let target = step.string("next", maxLength: 64) {
@@ -84,7 +87,7 @@ extension PlanDocument {
       }
       step.finish()
       guard let id else { continue }
-      steps.append(Step(id: id, notAfter: notAfter, chain: chain, next: next))
+      steps.append(Step(index: index, id: id, notAfter: notAfter, chain: chain, next: next))
     }
     return steps
   }
@@ -179,22 +182,23 @@ extension PlanDocument.Link {
     }
     reader.finish()
     guard let channel else { return nil }
+    index = reader.pointer.tokens.last.flatMap { Int($0) } ?? 0
     self.channel = channel
   }
 
+  /// `chain` lacks links that could not be read; `length` counts them.
   fileprivate static func check(
-    _ chain: [PlanDocument.Link], of step: JSONPointer, faults: Faults
+    _ chain: [PlanDocument.Link], length: Int, of step: JSONPointer, faults: Faults
   ) {
     let place = step.appending("send").appending("chain")
-    if chain.first?.after != nil {
+    if let first = chain.first, first.index == 0, first.after != nil {
       faults.add(
         "invalid", at: place.appending(0).appending("after"),
         "The first link of a chain follows nothing; leave 'after' and 'unless' out.")
     }
-    for (index, link) in chain.enumerated() where link.channel == .coupon && index + 1 < chain.count
-    {
+    for link in chain where link.channel == .coupon && link.index + 1 < length {
       faults.add(
-        "invalid", at: place.appending(index),
+        "invalid", at: place.appending(link.index),
         "A coupon is the last link of its chain: nothing follows its issue.")
     }
   }

@@ -57,6 +57,8 @@ public struct PlanDocument: Sendable {
 
   /// One send with its fallback chain.
   public struct Step: Sendable {
+    /// Its place in the document, for pointers.
+    let index: Int
     public let id: String
     /// Counted from the step's entry: what is later than this is skipped as `expired`.
     public let notAfter: TimeSpan?
@@ -66,6 +68,8 @@ public struct PlanDocument: Sendable {
   }
 
   public struct Link: Sendable {
+    /// Its place in the chain as written, for pointers.
+    let index: Int
     public let channel: Channel
     /// Of a template; nil on a coupon link.
     public let template: String?

@@ -14,10 +14,10 @@ struct PlanReferences {
     templates = try TemplateStore.find(Array(document.templates), in: db)
     coupons = try CouponStore.find(Array(document.coupons), in: db)
     let found = try Self.closure(document, faults: faults, in: db)
-    for (stepIndex, step) in document.steps.enumerated() {
-      for (linkIndex, link) in step.chain.enumerated() {
+    for step in document.steps {
+      for link in step.chain {
         let place = JSONPointer(tokens: [
-          "steps", String(stepIndex), "send", "chain", String(linkIndex),
+          "steps", String(step.index), "send", "chain", String(link.index),
         ])
         Self.check(link, templates, coupons, at: place, faults: faults)
       }
@@ -57,8 +57,11 @@ struct PlanReferences {
     var closure = try SegmentStore.closure(
       of: document.trigger.condition, at: trigger, faults: faults, in: db)
     if let audience = document.audience {
-      let other = try SegmentStore.closure(
-        of: audience, at: JSONPointer(tokens: ["audience"]), faults: faults, in: db)
+      let place = JSONPointer(tokens: ["audience"])
+      let known = faults.count
+      try SegmentStore.check(audience, at: place, faults: faults, in: db)
+      guard faults.count == known else { return closure }
+      let other = try SegmentStore.closure(of: audience, at: place, faults: faults, in: db)
       closure = closure.merging(other)
     }
     return closure

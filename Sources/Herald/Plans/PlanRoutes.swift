@@ -1,3 +1,4 @@
+import Conditions
 import HTTP
 import JSON
 
@@ -57,8 +58,10 @@ enum PlanRoutes {
           tag: "Plans", responses: [200: Schema.ref("DryRun")],
           errors: [.notFound, .wrongState, .invalid])
       ) { call in
-        .json(
-          200, try await approvals.dryRun(plan: call.path("key"), by: call.caller, now: call.now))
+        let found = try await approvals.dryRun(
+          plan: call.path("key"), by: call.caller, now: call.now)
+        let scope = call.caller.userScope?.json
+        return .json(200, DryRun.shown(found, within: scope, to: call.caller))
       },
       Endpoint(
         .post, "/v1/plans/{key}/submit", .writers,

@@ -35,15 +35,16 @@ enum PlanStore {
     ).map(Plan.init)
   }
 
-  /// Creates the plan, or does nothing when it exists.
-  static func insert(_ key: String, name: String, now: Date, in tx: Transaction) throws {
+  /// Creates the plan; false when it exists.
+  static func insert(_ key: String, name: String, now: Date, in tx: Transaction) throws -> Bool {
     try tx.execute(
       """
       INSERT INTO plans (key, name, created_at, updated_at)
       VALUES (\(key), \(name), \(now), \(now)) ON CONFLICT (key) DO NOTHING
-      """)
+      """) == 1
   }
 
+  /// Any change brings an archived plan back.
   static func save(
     _ plan: Plan, name: String? = nil, draft: Int?, live: Int?, paused: Bool, now: Date,
     in tx: Transaction
@@ -52,7 +53,7 @@ enum PlanStore {
       """
       UPDATE plans SET name = \(name ?? plan.name), draft_version = \(draft)::integer,
         live_version = \(live)::integer, paused = \(paused), updated_at = \(now),
-        version = version + 1
+        version = version + 1, archived_at = NULL
       WHERE key = \(plan.key)
       """)
     try tx.execute("UPDATE plans_epoch SET epoch = epoch + 1")

@@ -42,17 +42,16 @@ public struct Plans: Sendable {
   ) async throws -> (overview: Overview, created: Bool) {
     try await db.write { tx in
       let document = try Self.checked(json, by: caller, in: tx)
-      let known = try PlanStore.find(key, in: tx)
-      try Precondition.check(expecting, actual: known?.version)
-      try PlanStore.insert(key, name: document.name, now: now, in: tx)
+      let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
       let plan = try PlanStore.lock(key, in: tx)
+      try Precondition.check(expecting, actual: created ? nil : plan.version)
       let stored = try PlanStore.normalised(json, in: tx)
       let hash = Manifest.hash(of: stored)
       let current = try (plan.draftVersion ?? plan.liveVersion).map {
         try PlanStore.version(key, $0, in: tx)
       }
       if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
-        return (try Self.overview(key, in: tx), known == nil)
+        return (try Self.overview(key, in: tx), created)
       }
       let version =
         try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
@@ -71,7 +70,7 @@ public struct Plans: Sendable {
           "plan.put", "plan", key, before: current?.document,
           after: ["version": .int(version), "hash": .string(hash), "document": stored],
           by: caller, at: now), in: tx)
-      return (try Self.overview(key, in: tx), known == nil)
+      return (try Self.overview(key, in: tx), created)
     }
   }
 

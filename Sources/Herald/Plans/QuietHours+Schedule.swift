@@ -6,24 +6,22 @@ extension QuietHours {
   /// repeats counts as the wall clock shows it at each instant.
   public func nextAllowed(from now: Date, in zone: TimeZone) -> Date {
     guard isQuiet(at: now, in: zone) else { return now }
-    // Within a day the hours end. Clocks change on whole minutes, by any amount: look for the end
-    // assuming no change first, then settle minute by minute around it.
-    var candidate = now.addingTimeInterval(Double(secondsUntilEnd(at: now, in: zone)))
-    if !isQuiet(at: candidate, in: zone) {
-      // A change of clocks may have ended them earlier.
-      while candidate > now, case let earlier = candidate.addingTimeInterval(-60), earlier > now,
-        !isQuiet(at: earlier, in: zone)
-      {
-        candidate = earlier
-      }
-      return candidate
-    }
-    for _ in 0..<(26 * 60) {
+    let end = now.addingTimeInterval(Double(secondsUntilEnd(at: now, in: zone)))
+    if zone.secondsFromGMT(for: end) == zone.secondsFromGMT(for: now) { return end }
+    // The clocks change on the way, which can end the hours earlier, skip what is not quiet or show
+    // it twice. Clocks stand on whole minutes: look at each.
+    let second = Self.localSecond(now, zone) % 60
+    var candidate = Date(
+      timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down) - Double(second))
+    for _ in 0..<Self.longestSearch {
       candidate = candidate.addingTimeInterval(60)
       if !isQuiet(at: candidate, in: zone) { return candidate }
     }
     return candidate
   }
+
+  /// Two days in minutes: a change of clocks can skip one day's pause between quiet hours.
+  private static let longestSearch = 50 * 60
 
   /// Whether the wall clock of `zone` stands within [from, until).
   public func isQuiet(at instant: Date, in zone: TimeZone) -> Bool {

@@ -1,5 +1,6 @@
 import Foundation
 import HeraldTesting
+import HTTP
 import JSON
 import Postgres
 import Synchronization

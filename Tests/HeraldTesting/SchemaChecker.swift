@@ -1,12 +1,15 @@
+import Foundation
 import JSON
 
-/// As much of JSON Schema 2020-12 as the condition schema uses; throws at a keyword it does not know.
-struct SchemaChecker {
+/// As much of JSON Schema 2020-12 as Herald's schemas use; throws at a keyword it does not know.
+public struct SchemaChecker {
   struct UnknownKeyword: Error { var name: String }
 
   let root: JSONValue
 
-  func accepts(_ value: JSONValue) throws -> Bool { try accepts(value, root) }
+  public init(root: JSONValue) { self.root = root }
+
+  public func accepts(_ value: JSONValue) throws -> Bool { try accepts(value, root) }
 
   private func accepts(_ value: JSONValue, _ schema: JSONValue) throws -> Bool {
     guard let schema = schema.objectValue else { return schema.boolValue ?? true }
@@ -18,7 +21,7 @@ struct SchemaChecker {
     _ keyword: String, _ rule: JSONValue, _ value: JSONValue, _ schema: JSONObject
   ) throws -> Bool {
     switch keyword {
-    case "$schema", "title", "description", "$defs": return true
+    case "$schema", "title", "description", "$defs", "components": return true
     case "$ref":
       let target = JSONPointer(String((rule.stringValue ?? "").dropFirst())).flatMap { root[$0] }
       guard let target else { throw UnknownKeyword(name: rule.text) }
@@ -30,6 +33,9 @@ struct SchemaChecker {
     case "enum": return rule.arrayValue?.contains(value) ?? false
     case "oneOf": return try rule.arrayValue?.filter { try accepts(value, $0) }.count == 1
     case "anyOf": return try rule.arrayValue?.contains { try accepts(value, $0) } ?? false
+    case "format":
+      guard let text = value.stringValue, rule == "date-time" else { return true }
+      return Date(rfc3339: text) != nil
     case "pattern":
       guard let text = value.stringValue else { return true }
       return text.firstMatch(of: try Regex(rule.stringValue ?? "")) != nil
@@ -58,8 +64,11 @@ struct SchemaChecker {
       guard let object = value.objectValue else { return true }
       return try object.allSatisfy { try accepts($0.value, rule[$0.key] ?? true) }
     case "additionalProperties":
-      guard let object = value.objectValue, let known = schema["properties"] else { return true }
-      return object.allSatisfy { known[$0.key] != nil }
+      guard let object = value.objectValue else { return true }
+      let known = schema["properties"]
+      return try object.allSatisfy {
+        try known?[$0.key] != nil || accepts($0.value, rule)
+      }
     case "prefixItems":
       let pairs = zip(value.arrayValue ?? [], rule.arrayValue ?? [])
       return try pairs.allSatisfy { try accepts($0, $1) }

@@ -1,0 +1,64 @@
+import Foundation
+import HTTP
+import JSON
+import Postgres
+import Testing
+
+@testable import Herald
+
+@Suite("A user scope over all of the API") struct ScopedTargetTests {
+  @Test("whoever stands outside is like somebody who does not exist, wherever a user is named")
+  func hidden() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(2) { n, user in
+        user["attributes"] = ["brand": n == 0 ? "A" : "B"]
+      }
+      try await scene.put("tags/vip", ["name": "VIP", "category": "order", "type": "flag"])
+      try await scene.coupon("c", codes: 2)
+      try await scene.launch(PlanText.plan(steps: PlanText.step("gift", PlanText.coupon)))
+      try await scene.drain()
+      let scope: JSONValue = ["attribute": "brand", "eq": "A"]
+      let dealer = try await scene.herald.key(.admin, "dealer", scope: try .stored(scope))
+      for endpoint in scene.herald.app.endpoints where endpoint.pattern.contains("{u}") {
+        let body: JSONValue? =
+          endpoint.method == .patch
+          ? ["attributes": ["x": 1]]
+          : endpoint.operation.request == nil ? nil : [:]
+        func answer(_ user: String) async throws -> HeraldInProcess.Answer {
+          let path = endpoint.pattern.replacing("{u}", with: user).replacing("{key}", with: "vip")
+          let query = path.hasSuffix("/explain") ? "?plan=hello" : ""
+          return try await scene.herald.call(endpoint.method, path + query, body, key: dealer)
+        }
+        let name = "\(endpoint.method.rawValue) \(endpoint.pattern)"
+        let outside = try await answer("external_id:u-1")
+        let missing = try await answer("external_id:nobody")
+        #expect(outside.status == 404, "\(name)")
+        #expect(outside.json == missing.json, "\(name)")
+      }
+      #expect(
+        try await scene.herald.count("SELECT count(*) FROM users WHERE erased_at IS NULL") == 2)
+    }
+  }
+
+  @Test("people outside are not rendered, listed or counted")
+  func elsewhere() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(3) { n, user in
+        user["attributes"] = ["brand": n == 0 ? "A" : "B", "name": "x"]
+      }
+      let scope: JSONValue = ["attribute": "brand", "eq": "A"]
+      let dealer = try await scene.herald.key(.admin, "dealer", scope: try .stored(scope))
+      func post(_ path: String, _ body: JSONValue) async throws -> HeraldInProcess.Answer {
+        try await scene.herald.call(.post, "/v1/\(path)", body, key: dealer)
+      }
+      let render = try await post("templates/p/render", ["user": "external_id:u-1"])
+      #expect(render.status == 404)
+      let preview = try await post("segments/preview", ["condition": ["all": []]])
+      #expect(preview.json["count"] == 1)
+      let members = try await scene.herald.call(.get, "/v1/segments/crowd/users", key: dealer)
+      #expect(members.json["data"]?.arrayValue?.count == 1)
+      let users = try await scene.herald.call(.get, "/v1/users?segment=crowd", key: dealer)
+      #expect(users.json["data"]?.arrayValue?.count == 1)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import HTTP
+import JSON
+import Postgres
+import Testing
+
+@testable import Herald
+
+@Suite("Dry runs against the books") struct DryRunAccountingTests {
+  private static let plan = #"""
+    {"name": "Hello", "trigger": {"segment": "crowd", "at": "now"}, "holdout": 0.2,
+     "audience": {"attribute": "n", "gte": 20},
+     "steps": [
+       {"id": "hello", "send": {"chain": [{"channel": "push", "template": "p"},
+                                          {"channel": "sms", "template": "m"}]}},
+       {"id": "gift", "send": {"chain": [{"channel": "coupon", "coupon": "c"}]}},
+       {"id": "text", "send": {"chain": [{"channel": "sms", "template": "m"}]}}]}
+    """#
+
+  @Test("of a random crowd it says what the accounting says afterwards")
+  func equal() async throws {
+    let seed = SeededRandom.seed
+    try await CampaignScene.with { scene in
+      var random = SeededRandom(seed: seed)
+      try await scene.people(200) { _, user in
+        user["consents"] = [
+          "push": random.pick(["granted", "denied", "unknown"]),
+          "sms": random.pick(["granted", "denied", "unknown"]),
+        ]
+        if random.chance(30) { user["devices"] = [] }
+      }
+      try await scene.coupon("c", codes: 200)
+      try await scene.draft(Self.plan)
+      let dry = try await scene.herald.call(
+        .post, "/v1/plans/hello/dry-run", key: scene.author
+      ).json
+      #expect(try await scene.herald.count("SELECT count(*) FROM runs") == 0)
+      #expect(try await scene.approve(scene.submit()).status == 200)
+      try await scene.drain()
+      let found = try await scene.accounting()
+      let context: Comment = "seed \(seed) \(dry.text) \(found.text)"
+      #expect(found["balanced"] == true, context)
+      #expect(dry["audience"] == found["people"]?["targeted"], context)
+      #expect(dry["held_out"] == found["people"]?["held_out"], context)
+      #expect(dry["skipped"] == found["people"]?["skipped_at_entry"], context)
+      #expect(dry["held_out"] != 0, context)
+      for channel in ["push", "sms", "coupon"] {
+        #expect(
+          dry["by_channel"]?[channel] == found["attempts"]?[channel]?["sent"],
+          "\(channel) \(context)")
+      }
+      #expect(dry["coupons"]?["c"] == found["steps"]?["gift"]?["sent"], context)
+    }
+  }
+
+  @Test("what the settings say of unknown consent holds for it, for the crowd and for the sending")
+  func unknownConsent() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(5) { n, user in user["consents"] = n == 0 ? ["sms": "denied"] : [:] }
+      // One decider only: the change is made at once.
+      try await scene.herald.execute("DELETE FROM api_keys WHERE role = 'approver'")
+      try await scene.put(
+        "settings", ["consents": ["unknown": ["marketing": ["sms": "allowed"]]]])
+      try await scene.put(
+        "segments/crowd", ["name": "C", "condition": ["reachable": "sms"], "refresh": "live"])
+      let step = PlanText.step("hello", #"{"channel": "sms", "template": "m"}"#)
+      try await scene.draft(PlanText.plan(steps: step))
+      let dry = try await scene.herald.call(.post, "/v1/plans/hello/dry-run", key: scene.author)
+      #expect(dry.json["audience"] == 4)
+      #expect(dry.json["by_channel"] == ["sms": 4])
+      let approver = try await scene.herald.key(.approver, "wang.fang")
+      #expect(try await scene.approve(scene.submit(), by: approver).status == 200)
+      try await scene.drain()
+      #expect(scene.sent.count == 4)
+    }
+  }
+
+  @Test("samples show names, so not to analysts nor beyond a user scope")
+  func masked() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(3)
+      try await scene.draft(PlanText.plan())
+      let submitted = try await scene.submit()
+      let id = try #require(submitted.json["approval"]?.stringValue)
+      let analyst = try await scene.herald.key(.analyst, "zhou")
+      let dealer = try await scene.herald.key(
+        .operator, "dealer", scope: try .stored(["attribute": "n", "eq": 0]))
+      func samples(_ method: String, by key: String) async throws -> Int? {
+        let answer =
+          method == "dry"
+          ? try await scene.herald.call(.post, "/v1/plans/hello/dry-run", key: key).json
+          : try await scene.herald.call(.get, "/v1/approvals/\(id)", key: key).json["dry_run"]
+        return answer?["samples"]?.arrayValue?.count
+      }
+      #expect(try await samples("dry", by: scene.author) == 3)
+      #expect(try await samples("approval", by: scene.approver) == 3)
+      #expect(try await samples("dry", by: analyst) == 0)
+      #expect(try await samples("approval", by: analyst) == 0)
+      #expect(try await samples("dry", by: dealer) == 1)
+      #expect(try await samples("approval", by: dealer) == 0)
+      let list = try await scene.herald.call(.get, "/v1/approvals", key: analyst)
+      #expect(!list.json.text.contains("用户"))
+    }
+  }
+}
