@@ -37,7 +37,7 @@ public struct Approvals: Sendable {
       let document = try Plans.checked(draft.document, by: caller, in: tx)
       let manifest = try ManifestBuilder.build(
         key, draft, document, userScope: caller.userScope, in: tx)
-      let frozen = try PlanStore.normalised(manifest.json, in: tx)
+      let frozen = manifest.json
       let hash = Manifest.hash(of: frozen)
       let dryRun = try DryRun(manifest, document, now: now, project: project, in: tx)
       try dryRun.refuseImpossible(document)
