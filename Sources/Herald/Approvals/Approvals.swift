@@ -167,5 +167,6 @@ public struct Approvals: Sendable {
         "Whoever edited or submitted this plan since its last approval cannot decide on it, with "
           + "none of their keys and no key they made; ask another approver.")
     }
+    try caller.mustBe([.admin, .approver])
   }
 }
