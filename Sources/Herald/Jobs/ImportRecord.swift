@@ -108,7 +108,7 @@ private struct ImportDraft {
     case .identity(let kind):
       change.identities.append(try IdentityForm.standard.identity(kind, text))
     case .user: user = try UserRef(text: IdentityForm.trim(text))
-    case .attribute(let name): change.attributes[name] = ImportColumn.value(text)
+    case .attribute(let name): change.attributes.set(name, ImportColumn.value(text))
     case .tag(let key): change.tags.append((key, .cell(text)))
     case .consent(let channel):
       guard let state = ConsentState(rawValue: text) else {

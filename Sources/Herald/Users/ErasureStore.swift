@@ -26,7 +26,7 @@ enum ErasureStore {
   private static func eraseEvents(of user: UUID, in tx: Transaction) throws {
     try tx.execute(
       """
-      UPDATE events SET message_id = NULL, properties = coalesce((
+      UPDATE events SET message_id = NULL, context = NULL, properties = coalesce((
           SELECT jsonb_object_agg(p.key, p.value) FROM jsonb_each(events.properties) p
           WHERE jsonb_typeof(p.value) IN ('number', 'boolean')
             AND NOT lower(regexp_replace(p.key, '[^[:alpha:]]', '', 'g'))

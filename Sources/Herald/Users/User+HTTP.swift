@@ -66,7 +66,7 @@ enum UserSchema {
   private static let tagValue = Schema.oneOf([Schema.bool, Schema.number, Schema.string])
 
   private static let shared: KeyValuePairs<String, JSONValue> = [
-    "attributes?": Schema.map(Schema.any), "time_zone?": Schema.nullable(Schema.string),
+    "attributes?": Schema.ref("AttributeChanges"), "time_zone?": Schema.nullable(Schema.string),
     "locale?": Schema.nullable(Schema.string), "consents?": consents,
     "tags?": Schema.map(Schema.nullable(tagValue)),
     "devices?": Schema.array(

@@ -27,7 +27,8 @@ extension UserChange {
 
   private mutating func readShared(_ reader: ObjectReader) {
     if let attributes = reader.value("attributes") {
-      self.attributes = reader.attributes(attributes)
+      self.attributes = AttributeChanges(
+        attributes, at: reader.pointer.appending("attributes"), reader.faults)
     }
     timeZone = reader.field("time_zone") { name in
       TimeZoneName.isValid(name)
@@ -88,22 +89,6 @@ extension ObjectReader {
       faults.add(isKnown ? .invalidFormat : .unknownField, at: place, error.detail)
       return nil
     }
-  }
-
-  func attributes(_ value: JSONValue) -> JSONObject {
-    guard case .object(let object) = value else {
-      add(.typeMismatch, "attributes", "An object is expected here, not \(value.article).")
-      return [:]
-    }
-    if object.count > 500 {
-      add(.tooLong, "attributes", "At most 500 attributes can be set at once.")
-    }
-    for (key, _) in object where !AttributeName.isValid(key) {
-      faults.add(
-        .invalidFormat, at: pointer.appending("attributes").appending(key),
-        AttributeName.expectation)
-    }
-    return object
   }
 
   /// Null empties the field.

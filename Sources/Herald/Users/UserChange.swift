@@ -18,8 +18,7 @@ public struct UserChange: Sendable {
   }
 
   public var identities: [Identity] = []
-  /// Set, or removed by null.
-  public var attributes: JSONObject = [:]
+  public var attributes = AttributeChanges()
   public var timeZone: Field<String> = .keep
   public var locale: Field<String> = .keep
   public var consents: [(channel: Channel, state: ConsentState)] = []
@@ -30,7 +29,7 @@ public struct UserChange: Sendable {
 
   /// Does both, one after the other: several changes of a batch may be of one user.
   mutating func append(_ later: UserChange) {
-    for (key, value) in later.attributes { attributes[key] = value }
+    attributes.append(later.attributes)
     if later.timeZone != .keep { timeZone = later.timeZone }
     if later.locale != .keep { locale = later.locale }
     consents = consents.filter { old in !later.consents.contains { $0.channel == old.channel } }

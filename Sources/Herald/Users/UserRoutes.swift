@@ -7,7 +7,8 @@ enum UserRoutes {
   }
 
   static let components: JSONObject = [
-    "User": UserSchema.user, "UserResult": UserSchema.itemResult,
+    "User": UserSchema.user, "AttributeChanges": UserSchema.attributeChanges,
+    "UserResult": UserSchema.itemResult,
     "TimelineEntry": TimelineEntry.schema, "UserExport": UserExport.schema,
   ]
 

@@ -54,6 +54,23 @@ enum UserStore {
     try tx.execute("SELECT FROM users WHERE id = ANY(\(ids)) ORDER BY id FOR UPDATE")
   }
 
+  /// Locks as `lock` does; the attributes of `wanted`, who must be among the locked.
+  static func lockAttributes(
+    of wanted: Set<UUID>, locking ids: Set<UUID>, in tx: Transaction
+  ) throws -> [UUID: JSONObject] {
+    let rows = try tx.query(
+      """
+      SELECT id, CASE WHEN id = ANY(\(Array(wanted))) THEN attributes END AS attributes
+      FROM users WHERE id = ANY(\(Array(ids))) ORDER BY id FOR UPDATE
+      """)
+    var found: [UUID: JSONObject] = [:]
+    for row in rows {
+      guard let attributes = try row.optionalJSON("attributes")?.objectValue else { continue }
+      found[try row.get("id")] = attributes
+    }
+    return found
+  }
+
   static func load(_ id: UUID, now: Date, in db: any Queryable) throws -> User {
     guard let user = try find([id], now: now, in: db)[id] else { throw UserRef.notFound }
     return user
@@ -156,11 +173,11 @@ extension Date {
 
 extension UserChange {
   fileprivate var setAttributes: JSONObject {
-    JSONObject(attributes.members.filter { !$0.value.isNull })
+    JSONObject(attributes.plain.members.filter { !$0.value.isNull })
   }
 
   fileprivate var removedAttributes: [String] {
-    attributes.members.filter(\.value.isNull).map(\.key)
+    attributes.plain.members.filter(\.value.isNull).map(\.key)
   }
 }
 
