@@ -61,8 +61,8 @@ public final class Application: Sendable {
 
     document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db, settings: project)
-    let reports = Reports(db: db, settings: project)
+    let approvals = Approvals(db: db, settings: project, wake: wake)
+    let reports = Reports(db: db, settings: project, wake: wake)
     checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [
       SystemRoutes.endpoints(db, document),
@@ -77,11 +77,11 @@ public final class Application: Sendable {
       CouponRoutes.endpoints(Coupons(db: db)),
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
-      PlanRoutes.endpoints(Plans(db: db), approvals),
+      PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
-      StopRoutes.endpoints(Stops(db: db)),
+      StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
       AuditRoutes.endpoints(audits),

@@ -52,8 +52,9 @@ struct Housekeeper: Sendable {
       _ = try await body()
     } catch let error as PostgresError where error.isUnavailable {
       // Said by readiness; not worth a line a second.
-    } catch is CancellationError {
     } catch {
+      // The end cuts off what waits for a connection; the next start does it.
+      guard !Task.isCancelled else { return }
       logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
     }
   }
