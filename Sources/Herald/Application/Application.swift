@@ -43,6 +43,7 @@ public final class Application: Sendable {
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
     let idempotency = Idempotency(db: db)
+    let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
@@ -54,9 +55,10 @@ public final class Application: Sendable {
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
-      logger: logger)
-    jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
+      db: db, audits: audits, idempotency: idempotency, segments: segments,
+      partitions: partitions, now: now, logger: logger)
+    jobRunner = JobRunner(
+      db: db, partitions: partitions, logger: logger, wake: jobsWake, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
     document = OpenAPI.Published()

@@ -15,6 +15,7 @@ public struct JobRunner: Sendable {
 
   private let db: Database
   private let intake: EventIntake
+  private let partitions: Partitions
   private let logger: Logger
   private let wake: Wake
   private let now: @Sendable () -> Date
@@ -23,11 +24,13 @@ public struct JobRunner: Sendable {
   /// `wake`: the one that `Jobs` calls when a job is ready. `observers` hear of imported events too,
   /// told that they are history.
   public init(
-    db: Database, observers: [any EventObserver] = [], logger: Logger, wake: Wake,
+    db: Database, observers: [any EventObserver] = [], partitions: Partitions, logger: Logger,
+    wake: Wake,
     batchSize: Int = 1000, now: @escaping @Sendable () -> Date = { Date() }
   ) {
     self.db = db
     self.intake = EventIntake(observers: observers)
+    self.partitions = partitions
     self.logger = logger
     self.wake = wake
     self.batchSize = batchSize
@@ -55,7 +58,14 @@ public struct JobRunner: Sendable {
     }
     guard let job = claimed else { return false }
     do {
-      while try await step(job.id, lease) { try Task.checkCancellation() }
+      while true {
+        do {
+          guard try await step(job.id, lease) else { break }
+        } catch let missing as ImportBatch.MissingMonths {
+          try await partitions.make(missing.months, of: .events)
+        }
+        try Task.checkCancellation()
+      }
     } catch let error as HeraldError where error.code != .unavailable {
       try await fail(job.id, error.code == .unexpected ? Self.unexpected : error.message)
       logger.warning("job failed", metadata: ["job": "\(job.id)", "error": "\(error.message)"])
