@@ -45,6 +45,7 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
+    let writer = EventWriter(db: db, logger: logger)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -58,7 +59,8 @@ public final class Application: Sendable {
       db: db, audits: audits, idempotency: idempotency, segments: segments,
       partitions: partitions, now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, partitions: partitions, logger: logger, wake: jobsWake, now: now)
+      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
     document = OpenAPI.Published()
@@ -72,7 +74,7 @@ public final class Application: Sendable {
       UserRoutes.endpoints(Users(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
+      EventRoutes.endpoints(Events(writer: writer)),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db)),

@@ -26,18 +26,20 @@ public struct EventIntake: Sendable {
     let fresh = outcomes.indices.filter { outcomes[$0] == .accepted }
     guard !fresh.isEmpty else { return outcomes }
     let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
-    let stored = zip(fresh, users).map { index, user in
+    let ids = UUIDv7.next(fresh.count, now: now)
+    let stored = fresh.indices.map { place in
+      let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: UUIDv7.next(now: incoming.receivedAt), user: user, name: incoming.event.name,
+          id: ids[place], user: user, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
           properties: incoming.event.properties),
         source: incoming.source, messageID: incoming.event.messageID
       )
     }
     // By the primary key's first column: neighbours in the index.
-    let sorted = stored.sorted { $0.stored.user < $1.stored.user }
+    let sorted = stored.sorted(byID: \.stored.user)
     try EventStore.insert(sorted, in: tx)
     try EventStore.touchUsers(Self.seen(sorted.map(\.stored)), in: tx)
     for observer in observers {
@@ -64,7 +66,7 @@ public struct EventIntake: Sendable {
       guard let key = incoming.key else { continue }
       if places[key] == nil { places[key] = index } else { outcomes[index] = .duplicate }
     }
-    let fresh = try EventStore.insertKeys(places.keys.sorted(), seenOn: now, in: tx)
+    let fresh = try EventStore.insertKeys(places.keys.sorted(byID: \.self), seenOn: now, in: tx)
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
   }
 

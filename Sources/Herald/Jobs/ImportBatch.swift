@@ -117,7 +117,7 @@ struct ImportBatch {
     }
     try checkMonths(events, in: tx)
     // Repeats are not faults: a file may be imported again.
-    return zip(records, try intake.store(events, isLive: false, now: now, in: tx)).map {
+    return zip(records, try intake.store(events, isLive: job.firesTriggers, now: now, in: tx)).map {
       record, outcome in
       guard case .rejected(let code, let field, let detail) = outcome else { return nil }
       return RecordFault(

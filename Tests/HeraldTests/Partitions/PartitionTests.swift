@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Logging
 import Postgres
 import Testing
 
@@ -106,7 +107,7 @@ import Testing
       #expect(try await names("events", api).first == "202610")
       try await kept.drop(now: later.addingTimeInterval(31 * 86_400))
       #expect(try await api.count("SELECT count(*) FROM events") == 0)
-      #expect(try await names("events", api).first == "202611")
+      #expect(try await names("events", api).first == "202612")
       #expect(try await names("deliveries", api).first == "202610")
     }
   }
