@@ -46,8 +46,10 @@ public final class Application: Sendable {
     let segments = Segments(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
+    let catalogue = Catalogue(db: db)
     let jobsWake = Wake()
-    let writer = EventWriter(db: db, logger: logger)
+    let observers: [any EventObserver] = [CatalogueObserver()]
+    let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -60,9 +62,10 @@ public final class Application: Sendable {
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
+      partitions: partitions, erasures: Erasures(db: db), catalogue: catalogue,
+      jobs: Jobs(db: db, wake: jobsWake), settings: project, now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
@@ -79,6 +82,7 @@ public final class Application: Sendable {
       ConsentRoutes.endpoints(Consents(db: db)),
       DeviceRoutes.endpoints(Devices(db: db)),
       SuppressionRoutes.endpoints(Suppressions(db: db)),
+      CatalogueRoutes.endpoints(catalogue),
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
@@ -136,7 +140,8 @@ public final class Application: Sendable {
     let nouns = [
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       DeviceRoutes.components,
-      SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
+      SuppressionRoutes.components, CatalogueRoutes.components, TagRoutes.components,
+      UserTagRoutes.components,
       EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,

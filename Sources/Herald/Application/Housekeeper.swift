@@ -11,6 +11,9 @@ struct Housekeeper: Sendable {
   let segments: Segments
   let partitions: Partitions
   let erasures: Erasures
+  let catalogue: Catalogue
+  let jobs: Jobs
+  let settings: @Sendable () async throws -> ProjectSettings
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -20,6 +23,9 @@ struct Housekeeper: Sendable {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+        await attempt("old jobs") {
+          try await jobs.prune(olderThan: settings().retention.jobDays, now: now())
+        }
       }
       await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {
@@ -29,6 +35,7 @@ struct Housekeeper: Sendable {
           try await partitions.forgetMessages(now: now())
         }
       }
+      await attempt("catalogue") { try await catalogue.fold(now: now()) }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
       }
