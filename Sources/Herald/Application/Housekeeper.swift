@@ -22,6 +22,7 @@ struct Housekeeper: Sendable {
       if turn % 3600 == 0 {
         await attempt("partitions") { try await makePartitions() }
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+        await attempt("dead letters") { try await pruneDeadLetters() }
       }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
@@ -45,6 +46,11 @@ struct Housekeeper: Sendable {
         }
       }
     }
+  }
+
+  func pruneDeadLetters() async throws {
+    let before = now().addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
