@@ -26,6 +26,7 @@ struct Housekeeper: Sendable {
         await attempt("old jobs") {
           try await jobs.prune(olderThan: settings().retention.jobDays, now: now())
         }
+        await attempt("dead letters") { try await pruneDeadLetters() }
       }
       await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {
@@ -48,6 +49,11 @@ struct Housekeeper: Sendable {
   private func erase() async throws {
     let end = ContinuousClock.now + .seconds(5)
     while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
+  }
+
+  func pruneDeadLetters() async throws {
+    let before = now().addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
