@@ -37,10 +37,11 @@ public struct Erasures: Sendable {
         erasure.add(
           isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
       }
-      let names = erasure.userIDs.map(\.text) + user.identities.map(\.value)
-      erasure.add(
-        .init(deleted: try ErasureStore.forgetAnswers(naming: names, in: tx)),
-        to: "idempotency_keys")
+      let answers = try ErasureStore.forgetAnswers(
+        to: erasure.userIDs, user.identities, in: tx)
+      erasure.add(.init(anonymised: answers), to: "idempotency_keys")
+      let letters = try ErasureStore.forgetLetters(naming: user.identities, in: tx)
+      erasure.add(.init(deleted: letters), to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)
