@@ -9,6 +9,7 @@ struct Housekeeper: Sendable {
   let audits: Audits
   let idempotency: Idempotency
   let segments: Segments
+  let erasures: Erasures
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -23,6 +24,7 @@ struct Housekeeper: Sendable {
         await attempt("partitions") { try await makePartitions() }
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
       }
+      await attempt("erasures") { try await erase() }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
       }
@@ -45,6 +47,12 @@ struct Housekeeper: Sendable {
         }
       }
     }
+  }
+
+  /// Goes on with erasures under way, for some seconds at most: the audit must be sealed meanwhile.
+  private func erase() async throws {
+    let end = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {

@@ -41,7 +41,7 @@ public struct Approvals: Sendable {
       let document = try Plans.checked(draft.document, by: caller, in: tx)
       let manifest = try ManifestBuilder.build(
         key, draft, document, userScope: caller.userScope, in: tx)
-      let frozen = try PlanStore.normalised(manifest.json, in: tx)
+      let frozen = manifest.json
       let hash = Manifest.hash(of: frozen)
       let dryRun = try DryRun(manifest, document, now: now, project: project, in: tx)
       try dryRun.refuseImpossible(document)
@@ -174,5 +174,6 @@ public struct Approvals: Sendable {
         "Whoever edited or submitted this plan since its last approval cannot decide on it, with "
           + "none of their keys and no key they made; ask another approver.")
     }
+    try caller.mustBe([.admin, .approver])
   }
 }

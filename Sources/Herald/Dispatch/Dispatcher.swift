@@ -19,6 +19,7 @@ public final class Dispatcher: Sendable {
   /// Lanes that failed since one went well: a fault that lasts is not worth a line each time.
   private let failures = Mutex(0)
   private let handovers: HandoverMark
+  private let links: UnsubscribeLinks?
   private let stop = DispatchStop()
   private let persistence: Persistence
   private let logger: Logger
@@ -30,7 +31,8 @@ public final class Dispatcher: Sendable {
     db: Database, senders: Senders, settings: DispatchSettings = DispatchSettings(),
     projectSettings: @escaping @Sendable () async throws -> ProjectSettings,
     now: @escaping @Sendable () -> Date = { Date() },
-    handovers: HandoverMark = HandoverMark(directory: nil), logger: Logger
+    handovers: HandoverMark = HandoverMark(directory: nil), links: UnsubscribeLinks? = nil,
+    logger: Logger
   ) {
     self.db = db
     self.senders = senders
@@ -38,6 +40,7 @@ public final class Dispatcher: Sendable {
     self.projectSettings = projectSettings
     self.now = now
     self.handovers = handovers
+    self.links = links
     self.logger = logger
     plans = ApprovedPlans()
     persistence = Persistence(db: db, stop: stop)
@@ -195,7 +198,7 @@ public final class Dispatcher: Sendable {
   private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
     let preparation = Preparation(
       plans: plans, senders: senders, health: health, settings: settings,
-      project: try await projectSettings(), now: now(), lease: lease)
+      project: try await projectSettings(), links: links, now: now(), lease: lease)
     // The preparation begins hand-overs: this finds out first whether the database was restored
     // meanwhile, and stops everything when it was.
     try await handovers.advance(in: db, logger: logger)

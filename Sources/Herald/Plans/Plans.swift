@@ -50,8 +50,7 @@ public struct Plans: Sendable {
       let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
       let plan = try PlanStore.lock(key, in: tx)
       try Precondition.check(expecting, actual: created ? nil : plan.version)
-      let stored = try PlanStore.normalised(json, in: tx)
-      let hash = Manifest.hash(of: stored)
+      let hash = Manifest.hash(of: json)
       let current = try (plan.draftVersion ?? plan.liveVersion).map {
         try PlanStore.version(key, $0, in: tx)
       }
@@ -65,7 +64,7 @@ public struct Plans: Sendable {
         try ApprovalStore.supersede(plan: key, now: now, in: tx)
       }
       try PlanStore.saveDraft(
-        key, version, document: stored, hash: hash, author: caller.principal, now: now, in: tx)
+        key, version, document: json, hash: hash, author: caller.principal, now: now, in: tx)
       try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
       try PlanStore.save(
         plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
@@ -73,7 +72,7 @@ public struct Plans: Sendable {
       try AuditStore.append(
         AuditEntry(
           "plan.put", "plan", key, before: current?.document,
-          after: ["version": .int(version), "hash": .string(hash), "document": stored],
+          after: ["version": .int(version), "hash": .string(hash), "document": json],
           by: caller, at: now), in: tx)
       return (try Self.overview(key, in: tx), created)
     }
