@@ -33,7 +33,8 @@ public final class Application: Sendable {
   /// database is recognised. Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
-    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
+    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
+    handovers: URL? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -54,11 +55,13 @@ public final class Application: Sendable {
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
-      logger: logger)
+      db: db, audits: audits, idempotency: idempotency, segments: segments,
+      violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
+    let events = Events(writer: EventWriter(db: db, logger: logger))
+    let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project)
@@ -70,7 +73,10 @@ public final class Application: Sendable {
       UserRoutes.endpoints(Users(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
+      EventRoutes.endpoints(events),
+      TrackingRoutes.endpoints(
+        Tracking(events: events, violations: violations, limits: tracking)),
+      ViolationRoutes.endpoints(violations),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db)),
@@ -92,13 +98,15 @@ public final class Application: Sendable {
   /// The HTTP server over all endpoints, not yet started.
   public func server(_ configuration: ServerConfiguration) throws -> Server {
     var configuration = configuration
+    configuration.corsPaths.formUnion(
+      endpoints.lazy.filter(\.allowsAnyOrigin).flatMap(\.patterns))
     let log = configuration.accessLog
     configuration.accessLog = { [http = metrics.http] entry in
       http.record(entry)
       log?(entry)
     }
     let server = Server(
-      router: try Router(endpoints.map(runner.route)), configuration: configuration,
+      router: try Router(endpoints.flatMap(runner.routes)), configuration: configuration,
       logger: logger)
     metrics.http.watch(server)
     return server
@@ -123,7 +131,8 @@ public final class Application: Sendable {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
       UserRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
+      EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
+      JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,

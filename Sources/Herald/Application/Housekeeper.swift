@@ -9,6 +9,7 @@ struct Housekeeper: Sendable {
   let audits: Audits
   let idempotency: Idempotency
   let segments: Segments
+  let violations: Violations
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -22,6 +23,7 @@ struct Housekeeper: Sendable {
       if turn % 3600 == 0 {
         await attempt("partitions") { try await makePartitions() }
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+        await attempt("violations") { try await violations.prune(now: now()) }
       }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
