@@ -22,7 +22,7 @@ public struct Tracking: Sendable {
     guard bytes.count <= limits.batchBytes else {
       throw HeraldError(
         .batchTooLarge,
-        "A request may have \(limits.batchBytes) bytes; send fewer messages at once.")
+        "A request may have at most \(limits.batchBytes) bytes; send fewer messages at once.")
     }
     let body = try TrackingBody(bytes, isBatch: kind == nil)
     var reading = TrackingReading(body: body, kind: kind, limits: limits, caller: caller, now: now)
@@ -46,6 +46,7 @@ struct TrackingReading {
   private let now: Date
   private(set) var events: [NewEvent] = []
   private(set) var violations: [Violation] = []
+  private var messageIDs: [Int: String] = [:]
 
   init(
     body: TrackingBody, kind: TrackingKind?, limits: TrackingLimits, caller: Caller, now: Date
@@ -86,6 +87,7 @@ struct TrackingReading {
     do throws(JSONFault) {
       let mapped = try mapping.map(message, index: index)
       events.append(mapped.event)
+      messageIDs[index] = message.messageID
       if let fault = mapped.note { note(fault, index, message.messageID, isStored: true) }
       if size > limits.messageBytes {
         let fault = JSONFault(
@@ -105,7 +107,7 @@ struct TrackingReading {
       JSONFault(
         JSONFault.Code(rawValue: rejection.code), at: JSONPointer(tokens: pointer),
         rejection.detail),
-      rejection.index, events.first { $0.index == rejection.index }?.messageID)
+      rejection.index, messageIDs[rejection.index])
   }
 
   private mutating func note(

@@ -172,7 +172,7 @@ struct TrackingMapping {
         change.locale = .set(locale)
       }
     }
-    return (change, found)
+    return (change.changesRow ? change : nil, found)
   }
 
   /// A message's object as a value; its bytes were checked before.
