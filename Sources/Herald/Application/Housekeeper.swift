@@ -9,6 +9,7 @@ struct Housekeeper: Sendable {
   let audits: Audits
   let idempotency: Idempotency
   let segments: Segments
+  let erasures: Erasures
   let violations: Violations
   let now: @Sendable () -> Date
   let logger: Logger
@@ -25,6 +26,7 @@ struct Housekeeper: Sendable {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
         await attempt("violations") { try await violations.prune(now: now()) }
       }
+      await attempt("erasures") { try await erase() }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
       }
@@ -49,13 +51,20 @@ struct Housekeeper: Sendable {
     }
   }
 
+  /// Goes on with erasures under way, for some seconds at most: the audit must be sealed meanwhile.
+  private func erase() async throws {
+    let end = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
+  }
+
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
     do {
       _ = try await body()
     } catch let error as PostgresError where error.isUnavailable {
       // Said by readiness; not worth a line a second.
-    } catch is CancellationError {
     } catch {
+      // The end cuts off what waits for a connection; the next start does it.
+      guard !Task.isCancelled else { return }
       logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
     }
   }

@@ -106,11 +106,12 @@ extension ObjectReader {
     }
   }
 
-  func consents() -> [(channel: Channel, state: ConsentState)] {
-    var found: [(channel: Channel, state: ConsentState)] = []
+  /// By channel, or channel and group: `sms`, `sms:promotions`.
+  func consents() -> [(subscription: Subscription, state: ConsentState)] {
+    var found: [(subscription: Subscription, state: ConsentState)] = []
     for (key, _) in object {
-      guard let channel = Channel(rawValue: key) else { continue }
-      if let state = choice(key, ConsentState.self) { found.append((channel, state)) }
+      guard let subscription = Subscription(key) else { continue }
+      if let state = choice(key, ConsentState.self) { found.append((subscription, state)) }
     }
     finish()
     return found

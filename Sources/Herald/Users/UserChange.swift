@@ -21,7 +21,7 @@ public struct UserChange: Sendable {
   public var attributes = AttributeChanges()
   public var timeZone: Field<String> = .keep
   public var locale: Field<String> = .keep
-  public var consents: [(channel: Channel, state: ConsentState)] = []
+  public var consents: [(subscription: Subscription, state: ConsentState)] = []
   public var tags: [(key: String, value: TagValue)] = []
   public var devices: [Device] = []
 
@@ -32,7 +32,9 @@ public struct UserChange: Sendable {
     attributes.append(later.attributes)
     if later.timeZone != .keep { timeZone = later.timeZone }
     if later.locale != .keep { locale = later.locale }
-    consents = consents.filter { old in !later.consents.contains { $0.channel == old.channel } }
+    consents = consents.filter { old in
+      !later.consents.contains { $0.subscription == old.subscription }
+    }
     consents += later.consents
     tags = tags.filter { old in !later.tags.contains { $0.key == old.key } } + later.tags
     devices =
@@ -50,8 +52,8 @@ public struct UserChange: Sendable {
     list("identities", identities.map(\.kind.key))
     list("attributes", attributes.keys)
     list("tags", tags.map(\.key))
-    for (channel, state) in consents {
-      json["consent_\(channel.rawValue)"] = .string(state.rawValue)
+    for (subscription, state) in consents {
+      json["consent_\(subscription.text)"] = .string(state.rawValue)
     }
     if !devices.isEmpty { json["devices"] = .int(devices.count) }
     if timeZone != .keep { json["time_zone"] = true }

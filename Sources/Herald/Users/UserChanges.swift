@@ -93,7 +93,9 @@ enum UserChanges {
     try tagging.write(rows.map { ($0.id, $0.change.tags) }, source: source, now: now, in: tx)
     try ConsentStore.set(
       rows.flatMap { row in
-        row.change.consents.map { .init(user: row.id, channel: $0.channel, state: $0.state) }
+        row.change.consents.map {
+          .init(user: row.id, subscription: $0.subscription, state: $0.state)
+        }
       }, source: source, now: now, in: tx)
     try DeviceStore.register(
       rows.flatMap { row in row.change.devices.map { .init(user: row.id, device: $0) } }, now: now,

@@ -121,8 +121,9 @@ enum UserStore {
         FROM identities i WHERE i.user_id = u.id) AS identities,
       (SELECT jsonb_object_agg(t.tag, t.value) FROM user_tags t
         WHERE t.user_id = u.id AND (t.expires_at IS NULL OR t.expires_at > \(now))) AS tags,
-      (SELECT jsonb_object_agg(c.channel, c.state) FROM consents c
-        WHERE c.user_id = u.id AND c.subscription_group = '') AS consents,
+      (SELECT jsonb_object_agg(
+          c.channel || coalesce(':' || nullif(c.subscription_group, ''), ''), c.state)
+        FROM consents c WHERE c.user_id = u.id) AS consents,
       (SELECT jsonb_agg(jsonb_build_object('provider', d.provider, 'token', d.token,
           'platform', d.platform, 'state', d.state) ORDER BY d.created_at, d.token)
         FROM devices d WHERE d.user_id = u.id) AS devices,
@@ -194,9 +195,15 @@ extension User {
     }
     tags = try row.optionalJSON("tags")?.objectValue ?? [:]
     var consents: [Channel: ConsentState] = [:]
-    for (channel, state) in try row.optionalJSON("consents")?.objectValue ?? [:] {
-      guard let channel = Channel(rawValue: channel) else { continue }
-      consents[channel] = state.stringValue.flatMap(ConsentState.init)
+    for (text, state) in try row.optionalJSON("consents")?.objectValue ?? [:] {
+      guard let subscription = Subscription(text),
+        let state = state.stringValue.flatMap(ConsentState.init)
+      else { continue }
+      if subscription.isWholeChannel {
+        consents[subscription.channel] = state
+      } else {
+        groupConsents[subscription] = state
+      }
     }
     self.consents = consents
     devices = try (row.optionalJSON("devices")?.arrayValue ?? []).map { device in

@@ -58,14 +58,14 @@ enum ViolationStore {
 
   /// Those whose payload seems to name one of the identities. It reads them all: they are few, and
   /// erasure is rare.
-  static func erase(naming identities: [Identity], in tx: Transaction) throws {
+  static func erase(naming identities: [Identity], in tx: Transaction) throws -> Int {
     let needles = identities.map { identity in
       if identity.kind.key == "phone" { return String(identity.value.suffix(9)) }
       let value = identity.value.lowercased()
       // A short one would be found in everything.
       return value.utf8.count >= 6 ? value : "\"\(value)\""
     }
-    try tx.execute(
+    return try tx.execute(
       """
       DELETE FROM violations v USING unnest(\(needles)) AS needle
       WHERE strpos(lower(v.payload), needle) > 0

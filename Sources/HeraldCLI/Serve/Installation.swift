@@ -55,6 +55,7 @@ struct Installation: Sendable {
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
         dispatch: dispatch, tracking: tracking,
         handovers: URL(fileURLWithPath: configuration.dataDirectory),
+        publicURL: configuration.publicURL,
         logger: logger)
       return Installation(
         application: application, configuration: configuration, cluster: cluster, client: client)

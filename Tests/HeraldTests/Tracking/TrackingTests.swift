@@ -35,7 +35,7 @@ struct TrackingTests {
       func properties(_ name: String) -> JSONValue? {
         events.first { $0["name"]?.stringValue == name }?["properties"]
       }
-      #expect(properties("$identify") == ["traits": ["plan"]])
+      #expect(properties("$identify") == ["traits": ["plan", "email"]])
       #expect(properties("Order Paid") == ["amount": .double(12.5)])
       #expect(properties("page") == ["url": "/docs", "name": "Docs"])
       #expect(properties("screen") == ["name": "Home", "category": "Main"])
