@@ -45,7 +45,9 @@ public final class Application: Sendable {
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
     let idempotency = Idempotency(db: db)
+    let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
+    let writer = EventWriter(db: db, logger: logger)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -58,11 +60,14 @@ public final class Application: Sendable {
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments,
-      erasures: Erasures(db: db), violations: Violations(db: db), now: now, logger: logger)
-    jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
+      partitions: partitions, erasures: Erasures(db: db),
+      violations: Violations(db: db), now: now, logger: logger)
+    jobRunner = JobRunner(
+      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
-    let events = Events(writer: EventWriter(db: db, logger: logger))
+    let events = Events(writer: writer)
     let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)

@@ -29,11 +29,13 @@ public struct EventIntake: Sendable {
     let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
     let subjects = zip(fresh, users).map { (index: $0, user: $1) }
     try changeUsers(subjects, events, &outcomes, now: now, in: tx)
-    let stored = subjects.lazy.filter { outcomes[$0.index] == .accepted }.map { index, user in
+    let ids = UUIDv7.next(fresh.count, now: now)
+    let stored = fresh.indices.filter { outcomes[fresh[$0]] == .accepted }.map { place in
+      let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: UUIDv7.next(now: incoming.receivedAt), user: user, name: incoming.event.name,
+          id: ids[place], user: user, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
           properties: incoming.event.properties, context: incoming.event.context),
         source: incoming.source, messageID: incoming.event.messageID
@@ -41,7 +43,7 @@ public struct EventIntake: Sendable {
     }
     guard !stored.isEmpty else { return outcomes }
     // By the primary key's first column: neighbours in the index.
-    let sorted = stored.sorted { $0.stored.user < $1.stored.user }
+    let sorted = stored.sorted(byID: \.stored.user)
     try EventStore.insert(sorted, in: tx)
     try EventStore.touchUsers(Self.seen(sorted.map(\.stored)), in: tx)
     for observer in observers {
@@ -68,7 +70,7 @@ public struct EventIntake: Sendable {
       guard let key = incoming.key else { continue }
       if places[key] == nil { places[key] = index } else { outcomes[index] = .duplicate }
     }
-    let fresh = try EventStore.insertKeys(places.keys.sorted(), seenOn: now, in: tx)
+    let fresh = try EventStore.insertKeys(places.keys.sorted(byID: \.self), seenOn: now, in: tx)
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
   }
 

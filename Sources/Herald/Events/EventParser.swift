@@ -213,14 +213,14 @@ private struct EventDraft {
   ) throws(JSONFault) -> String? {
     guard try expect(.string, key, &cursor) else { return nil }
     let text = try cursor.string()
-    guard length.contains(text.unicodeScalars.count) else {
+    // A character has four bytes at most: longer texts need not be counted, nor short ones.
+    guard length.contains(text.utf8.count) || length.contains(text.unicodeScalars.count) else {
       note(
         .outOfRange, key,
         "Between \(length.lowerBound) and \(length.upperBound) characters are expected here.")
       return nil
     }
-    guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-    else {
+    guard !text.hasControlCharacter else {
       note(.invalidFormat, key, "This may not contain control characters.")
       return nil
     }

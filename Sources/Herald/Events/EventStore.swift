@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Postgres
 
@@ -44,7 +45,7 @@ enum EventStore {
   static func touchUsers(
     _ seen: [(user: UUID, first: Date, last: Date)], in tx: Transaction
   ) throws {
-    let seen = seen.sorted { $0.user < $1.user }
+    let seen = seen.sorted(byID: \.user)
     try tx.execute(
       """
       WITH stale AS MATERIALIZED (

@@ -141,7 +141,7 @@ private struct ImportDraft {
 
   private static func bounded(_ text: String, _ limit: Int) throws(IdentityFault) -> String {
     guard text.unicodeScalars.count <= limit,
-      !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+      !text.hasControlCharacter
     else {
       throw IdentityFault(
         detail: "At most \(limit) characters are expected here, and no control characters.")

@@ -138,7 +138,7 @@ enum AttributeName {
 
   static func isValid(_ name: String) -> Bool {
     1...128 ~= name.unicodeScalars.count
-      && !name.unicodeScalars.contains { $0.properties.generalCategory == .control }
+      && !name.hasControlCharacter
   }
 }
 

@@ -83,8 +83,10 @@ struct HeraldClient: Sendable {
   }
 
   /// Streams a file to `POST /v1/imports`; the id of the job.
-  func upload(kind: String, _ file: UploadFile) async throws -> String {
-    var request = request("POST", "/v1/imports?kind=\(kind)")
+  func upload(
+    kind: String, triggers: Bool = false, _ file: UploadFile
+  ) async throws -> String {
+    var request = request("POST", "/v1/imports?kind=\(kind)\(triggers ? "&triggers=true" : "")")
     request.headers.append(("Content-Type", file.format.contentType))
     if file.isGzip { request.headers.append(("Content-Encoding", "gzip")) }
     request.source = file.source
