@@ -21,7 +21,11 @@ struct Housekeeper: Sendable {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+<<<<<<< HEAD
         await attempt("violations") { try await violations.prune(now: now()) }
+=======
+        await attempt("dead letters") { try await pruneDeadLetters() }
+>>>>>>> main
       }
       await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {
@@ -43,6 +47,11 @@ struct Housekeeper: Sendable {
   private func erase() async throws {
     let end = ContinuousClock.now + .seconds(5)
     while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
+  }
+
+  func pruneDeadLetters() async throws {
+    let before = now().addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
