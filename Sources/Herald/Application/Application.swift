@@ -36,16 +36,11 @@ public final class Application: Sendable {
   /// Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
-<<<<<<< HEAD
-    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
-    handovers: URL? = nil, publicURL: String? = nil,
-=======
     outbound: @escaping @Sendable (ClientRequest) async -> ClientOutcome = { _ in
       .notSent(reason: "this program sends nothing out")
     }, allowPrivate: Bool = false,
-    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
-    publicURL: String? = nil,
->>>>>>> main
+    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
+    handovers: URL? = nil, publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -163,12 +158,8 @@ public final class Application: Sendable {
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       DeviceRoutes.components,
       SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-<<<<<<< HEAD
       EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
-      JobRoutes.components, SegmentRoutes.components,
-=======
-      EventRoutes.components, JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
->>>>>>> main
+      JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,

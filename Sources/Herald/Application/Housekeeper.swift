@@ -21,11 +21,8 @@ struct Housekeeper: Sendable {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
-<<<<<<< HEAD
         await attempt("violations") { try await violations.prune(now: now()) }
-=======
         await attempt("dead letters") { try await pruneDeadLetters() }
->>>>>>> main
       }
       await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {

@@ -53,13 +53,9 @@ struct Installation: Sendable {
           client: client, allowPrivate: configuration.allowPrivateEndpoints,
           dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
-<<<<<<< HEAD
+        outbound: { await client.send($0) }, allowPrivate: configuration.allowPrivateEndpoints,
         dispatch: dispatch, tracking: tracking,
         handovers: URL(fileURLWithPath: configuration.dataDirectory),
-=======
-        outbound: { await client.send($0) }, allowPrivate: configuration.allowPrivateEndpoints,
-        dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
->>>>>>> main
         publicURL: configuration.publicURL,
         logger: logger)
       return Installation(
