@@ -59,6 +59,7 @@ extension Users {
         + user.devices.map(SuppressedAddress.init)
       try SuppressionStore.add(addresses, reason: "erased", now: now, in: tx)
       try ErasureStore.erase(id, now: now, in: tx)
+      try DeadLetterStore.forget(user.identities.map(\.value), in: tx)
       try AuditStore.append(
         AuditEntry("user.erased", "user", id.text, by: caller, at: now), in: tx)
     }
