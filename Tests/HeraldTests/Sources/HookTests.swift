@@ -106,7 +106,9 @@ struct HookTests {
       #expect(
         try await scene.post(body, id: "w-1").json
           == ["accepted": 1, "duplicates": 0, "ignored": 0, "dead_letters": 2])
+      scene.herald.clock.advance(by: 1)
       #expect(try await scene.post("no json", id: "w-2").json["dead_letters"] == 1)
+      scene.herald.clock.advance(by: 1)
       #expect(try await scene.post(#"{"orders": 1}"#, id: "w-3").json["dead_letters"] == 1)
       let listed = try await scene.call(.get, "/v1/sources/shop/dead-letters?limit=2")
       #expect(listed.json["data"]?.arrayValue?.count == 2)
@@ -199,7 +201,7 @@ struct HookTests {
       #expect(try await scene.post(orders(order(3))).status == 401)
       #expect(try await scene.post(orders(order(3)), secret: "the-new-secret").status == 200)
       let stored = try await scene.herald.count(
-        "SELECT count(*) FROM sources WHERE config::text LIKE '%secret-%' OR config::text LIKE '%shpss%'"
+        "SELECT count(*) FROM sources WHERE config::text LIKE '%new-secret%' OR config::text LIKE '%shpss%'"
       )
       #expect(stored == 0)
     }

@@ -82,7 +82,7 @@ struct SourceMappingTests {
       (["pointer": "/t", "zone": "Europe/London"], "2010-12-01 08:26:00", "2010-12-01T08:26:00Z"),
       (["pointer": "/t", "zone": "America/New_York"], "2026-03-08 03:30", "2026-03-08T07:30:00Z"),
       (["pointer": "/t", "zone": "Asia/Shanghai"], "2026-01-01", "2025-12-31T16:00:00Z"),
-    ])
+    ] as [(JSONValue, JSONValue, String)])
   func instants(_ timestamp: JSONValue, _ value: JSONValue, _ expected: String) throws {
     let mapped = try event(
       map(

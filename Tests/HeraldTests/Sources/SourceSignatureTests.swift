@@ -81,7 +81,8 @@ struct SignedCase: Sendable, CustomTestStringConvertible {
     let faults = Faults()
     var fields = SecretFields()
     let reader = try #require(ObjectReader(signature, faults: faults))
-    let signature = try #require(SourceSignature(reader, &fields), "\(faults.all)")
+    let parsed = SourceSignature(reader, &fields)
+    let signature = try #require(parsed, "\(faults.all)")
     let own = fields.given[SourceSignature.secretField]?.stringValue ?? ""
     do throws(SourceSignature.Failure) {
       return .success(
@@ -197,7 +198,8 @@ struct SourceSignatureTests {
     var fields = SecretFields()
     let reader = try #require(
       ObjectReader(try JSONScanner.parse(document), faults: faults))
-    #expect(SourceSignature(reader, &fields) == nil)
+    let parsed = SourceSignature(reader, &fields)
+    #expect(parsed == nil)
     #expect(faults.all.map(\.pointer.description).contains(pointer), "\(faults.all)")
   }
 }
