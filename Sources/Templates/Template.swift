@@ -11,8 +11,8 @@ import JSON
 ///     string  = '…' or "…", without escapes
 ///
 /// Paths that exist in a message: `user.<attribute>` (and what lies in it), `event.<property>`,
-/// `plan.key`, `steps.<id>.coupon.code` and `steps.<id>.coupon.valid_until`; in the mapping of a
-/// source: `item.<member>` and `header.<name>`.
+/// `plan.key`, `steps.<id>.coupon.code`, `steps.<id>.coupon.valid_until` and `unsubscribe_url`; in
+/// the mapping of a source: `item.<member>` and `header.<name>`.
 public struct Template: Sendable, Equatable {
   public let source: String
   let pieces: [Piece]
@@ -55,16 +55,17 @@ public struct Template: Sendable, Equatable {
 public struct TemplatePath: Sendable, Equatable, CustomStringConvertible {
   public enum Root: String, Sendable, CaseIterable {
     case user, event, plan, steps
+    case unsubscribeURL = "unsubscribe_url"
     case item, header
 
     /// What a message to a user can show.
-    public static let message: Set<Root> = [.user, .event, .plan, .steps]
+    public static let message: Set<Root> = [.user, .event, .plan, .steps, .unsubscribeURL]
     /// What comes in from another system.
     public static let mapping: Set<Root> = [.item, .header]
   }
 
   public let root: Root
-  /// Never empty.
+  /// Empty for `unsubscribe_url` only.
   public let names: [String]
 
   public init(_ root: Root, _ names: [String]) {

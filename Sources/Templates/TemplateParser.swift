@@ -151,6 +151,7 @@ struct TemplateParser {
       case .plan: names == ["key"]
       case .steps:
         names.count == 3 && names[1] == "coupon" && ["code", "valid_until"].contains(names[2])
+      case .unsubscribeURL: names.isEmpty
       case nil: false
       }
     guard let root, isKnown else {
@@ -166,8 +167,8 @@ struct TemplateParser {
   private var known: String {
     roots == TemplatePath.Root.mapping
       ? "item.<member> and header.<name>"
-      : "user.<attribute>, event.<property>, plan.key, steps.<id>.coupon.code and "
-        + "steps.<id>.coupon.valid_until"
+      : "user.<attribute>, event.<property>, plan.key, steps.<id>.coupon.code, "
+        + "steps.<id>.coupon.valid_until and unsubscribe_url"
   }
 
   private mutating func defaultFilter() -> String? {

@@ -109,10 +109,11 @@ enum DeadLetterStore {
   }
 
   /// Those that hold one of the texts, whatever the case of its ASCII letters. Reads all there are.
-  static func forget(_ texts: [String], in tx: Transaction) throws {
+  static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
+    // Shorter ones would be found in every body.
     let texts = texts.filter { $0.utf8.count >= 4 }
-    guard !texts.isEmpty else { return }
-    try tx.execute(
+    guard !texts.isEmpty else { return 0 }
+    return try tx.execute(
       """
       DELETE FROM source_dead_letters d WHERE EXISTS (
         SELECT FROM unnest(\(texts)) AS t (text)

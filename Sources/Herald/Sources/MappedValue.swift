@@ -155,7 +155,7 @@ extension ForeignItem {
     switch path.root {
     case .item: value[JSONPointer(tokens: path.names)]
     case .header: path.names.first.flatMap { headers[$0.lowercased()] }
-    case .user, .event, .plan, .steps: nil
+    case .user, .event, .plan, .steps, .unsubscribeURL: nil
     }
   }
 }

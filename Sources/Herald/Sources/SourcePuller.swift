@@ -128,7 +128,7 @@ struct SourcePuller: Sendable {
         connectTimeout: min(pull.timeout.duration, .seconds(5)),
         maxResponseBytes: SourcePull.responseBytes, group: "source:\(claim.stored.key)"))
     switch outcome {
-    case .notSent(let reason), .unknown(let reason):
+    case .notSent(let reason), .unknown(let reason), .forbidden(let reason):
       throw PullFault(detail: "No answer: \(reason).")
     case .response(let response): return try Self.page(response, url, now: now())
     }

@@ -51,6 +51,7 @@ extension RenderVariables {
     case .event: value = .object(event)
     case .plan: value = .object(plan)
     case .steps: value = .object(steps)
+    case .unsubscribeURL: return unsubscribeURL.map(JSONValue.string)
     case .item, .header: return nil
     }
     for name in path.names {

@@ -52,6 +52,7 @@ struct Installation: Sendable {
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
         outbound: { await client.send($0) }, allowPrivate: configuration.allowPrivateEndpoints,
         dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
+        publicURL: configuration.publicURL,
         logger: logger)
       return Installation(
         application: application, configuration: configuration, cluster: cluster, client: client)

@@ -15,6 +15,7 @@ final class HeraldInProcess: Sendable {
   let app: Application
   let clock: TestClock
   let channel: RecordingChannel
+  let secrets = SecretsKey.random()
   private let router: Router
 
   struct Answer {
@@ -43,8 +44,8 @@ final class HeraldInProcess: Sendable {
     self.channel = channel
     let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     app = Application(
-      pool: pool, registry: channel.registry, secrets: .random(), now: { clock.now },
-      logger: logger)
+      pool: pool, registry: channel.registry, secrets: secrets,
+      publicURL: "https://news.example.com", now: { clock.now }, logger: logger)
     let runner = EndpointRunner(
       keys: app.keys, idempotency: Idempotency(db: app.db), logger: logger, now: { clock.now })
     router = try Router(app.endpoints.map(runner.route))
@@ -62,13 +63,13 @@ final class HeraldInProcess: Sendable {
 
   /// `target`: path and query, percent-encoded.
   func call(
-    _ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil, key: String? = nil,
-    headers: HTTPHeaders = [:], from address: String = "127.0.0.1"
+    _ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil, form: String = "",
+    key: String? = nil, headers: HTTPHeaders = [:], from address: String = "127.0.0.1"
   ) async throws -> Answer {
     var headers = headers
     if let key { headers["authorization"] = "Bearer \(key)" }
     return try await call(
-      method, target, raw: body?.bytes ?? [], headers: headers, from: address)
+      method, target, raw: body?.bytes ?? Array(form.utf8), headers: headers, from: address)
   }
 
   func call(
