@@ -67,8 +67,9 @@ struct SourceIntake: Sendable {
     _ mapped: [(item: MappedItem, receivedAt: Date)], of source: Source, now: Date,
     in tx: Transaction
   ) throws -> [ItemOutcome] {
-    let good = mapped.compactMap { item, receivedAt in
-      if case .event(let event) = item { (event: event, receivedAt: receivedAt) } else { nil }
+    let good = mapped.compactMap { item, receivedAt -> (event: MappedEvent, receivedAt: Date)? in
+      guard case .event(let event) = item else { return nil }
+      return (event, receivedAt)
     }
     var stored = try tx.bisecting(
       good, { try storeBatch($0, of: source, now: now, in: tx) },

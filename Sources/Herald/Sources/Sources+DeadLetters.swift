@@ -107,7 +107,9 @@ extension Sources {
   ) throws -> [ItemOutcome] {
     guard !letters.isEmpty else { return [] }
     // As of its arrival: what names no time of its own happened then.
-    let mapped = letters.map { (map($0, source.mapping, now: now), $0.receivedAt) }
+    let mapped = letters.map {
+      (item: map($0, source.mapping, now: now), receivedAt: $0.receivedAt)
+    }
     let outcomes = try intake.store(mapped, of: source, now: now, in: tx)
     var done: [UUID] = []
     var failed: [(id: UUID, faults: [JSONValue])] = []
