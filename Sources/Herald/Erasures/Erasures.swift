@@ -43,6 +43,9 @@ public struct Erasures: Sendable {
         to: "idempotency_keys")
       erasure.add(
         .init(deleted: try ViolationStore.erase(naming: user.identities, in: tx)), to: "violations")
+      erasure.add(
+        .init(deleted: try DeadLetterStore.forget(naming: names, in: tx)),
+        to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)

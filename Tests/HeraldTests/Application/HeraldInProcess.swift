@@ -67,14 +67,21 @@ final class HeraldInProcess: Sendable {
     key: String? = nil, bytes: [UInt8]? = nil, headers: HTTPHeaders = [:],
     from address: String = "127.0.0.1"
   ) async throws -> Answer {
+    var headers = headers
+    if let key { headers["authorization"] = "Bearer \(key)" }
+    return try await call(
+      method, target, raw: bytes ?? body?.bytes ?? Array(form.utf8), headers: headers, from: address)
+  }
+
+  func call(
+    _ method: HTTPMethod, _ target: String, raw bytes: [UInt8], headers: HTTPHeaders,
+    from address: String = "127.0.0.1"
+  ) async throws -> Answer {
     let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
     guard case .found(let route, let parameters) = router.match(method, parts[0]) else {
       throw HeraldError(.notFound, "no such route: \(target)")
     }
-    var headers = headers
-    if let key { headers["authorization"] = "Bearer \(key)" }
     let query = URLComponents(string: target)?.queryItems ?? []
-    let bytes = bytes ?? body?.bytes ?? Array(form.utf8)
     var request = Request(
       method: method, path: parts[0], query: query.map { ($0.name, $0.value ?? "") },
       headers: headers, body: bytes, remoteAddress: address, requestID: "r-1",
