@@ -152,9 +152,3 @@ extension Caller {
     Caller(keyID: Caller.herald.keyID, principal: principal, role: .operator)
   }
 }
-
-extension Duration {
-  fileprivate var inSeconds: Double {
-    Double(components.seconds) + Double(components.attoseconds) / 1e18
-  }
-}
