@@ -69,7 +69,7 @@ public struct APIClient: Sendable {
       throw Failure(
         description: "\(method) \(path): \(response.status) "
           + String(decoding: response.body.prefix(2000), as: UTF8.self))
-    case .notSent(let reason), .unknown(let reason):
+    case .notSent(let reason), .forbidden(let reason), .unknown(let reason):
       throw Failure(description: "\(method) \(path): \(reason)")
     }
   }

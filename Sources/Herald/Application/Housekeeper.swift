@@ -10,6 +10,7 @@ struct Housekeeper: Sendable {
   let idempotency: Idempotency
   let segments: Segments
   let partitions: Partitions
+  let erasures: Erasures
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -27,6 +28,7 @@ struct Housekeeper: Sendable {
           try await partitions.forgetMessages(now: now())
         }
       }
+      await attempt("erasures") { try await erase() }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
       }
@@ -35,13 +37,20 @@ struct Housekeeper: Sendable {
     }
   }
 
+  /// Goes on with erasures under way, for some seconds at most: the audit must be sealed meanwhile.
+  private func erase() async throws {
+    let end = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
+  }
+
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
     do {
       _ = try await body()
     } catch let error as PostgresError where error.isUnavailable {
       // Said by readiness; not worth a line a second.
-    } catch is CancellationError {
     } catch {
+      // The end cuts off what waits for a connection; the next start does it.
+      guard !Task.isCancelled else { return }
       logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
     }
   }

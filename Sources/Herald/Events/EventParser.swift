@@ -118,6 +118,7 @@ private struct EventDraft {
   private var name: String?
   private var timestamp: Date?
   private var properties: Range<Int>?
+  private var change: UserChange?
   private var fault: JSONFault?
 
   mutating func read(_ key: String, _ cursor: inout JSONCursor) throws(JSONFault) {
@@ -140,6 +141,13 @@ private struct EventDraft {
         note(.tooLong, key, "Properties have at most \(EventParser.propertyBytes) bytes.")
       }
     case "user": try readUser(&cursor)
+    case "attributes":
+      let faults = Faults(limit: 1)
+      var change = UserChange()
+      change.attributes = AttributeChanges(
+        try cursor.value(), at: JSONPointer(tokens: [key]), faults)
+      if fault == nil { fault = faults.all.first }
+      self.change = change
     default:
       _ = try cursor.skipValue()
       note(.unknownField, key, "This is no field of an event; put it into properties.")
@@ -197,7 +205,7 @@ private struct EventDraft {
     return .success(
       NewEvent(
         index: index, messageID: messageID, user: user, name: name, timestamp: timestamp,
-        properties: properties.map { Array(bytes[$0]) } ?? Array("{}".utf8)))
+        properties: properties.map { Array(bytes[$0]) } ?? Array("{}".utf8), change: change))
   }
 
   private mutating func string(

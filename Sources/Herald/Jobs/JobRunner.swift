@@ -49,6 +49,7 @@ public struct JobRunner: Sendable {
       do {
         if try await runNext() { continue }
       } catch {
+        if Task.isCancelled { return }
         logger.warning("jobs wait for the database", metadata: ["error": "\(error)"])
       }
       await wake.wait(atMost: .seconds(1))

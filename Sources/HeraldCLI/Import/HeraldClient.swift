@@ -118,7 +118,7 @@ struct HeraldClient: Sendable {
   private func send(_ request: ClientRequest) async throws -> Answer {
     switch await http.send(request) {
     case .response(let response): return Answer(status: response.status, body: response.body)
-    case .notSent(let reason):
+    case .notSent(let reason), .forbidden(let reason):
       try Task.checkCancellation()
       throw Unreachable(url: url, reason: reason, isUnsent: true)
     case .unknown(let reason):

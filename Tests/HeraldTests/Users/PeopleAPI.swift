@@ -57,7 +57,8 @@ struct PeopleAPI: Sendable {
       batchSize: batchSize, now: { PeopleAPI.now })
     let tags = Tags(db: db)
     endpoints =
-      UserRoutes.endpoints(Users(db: db)) + TagRoutes.endpoints(tags)
+      UserRoutes.endpoints(Users(db: db)) + ErasureRoutes.endpoints(Erasures(db: db))
+      + TagRoutes.endpoints(tags)
       + UserTagRoutes.endpoints(tags) + EventRoutes.endpoints(Events(writer: writer))
       + JobRoutes.endpoints(Jobs(db: db, wake: wake))
     router = try Router(
