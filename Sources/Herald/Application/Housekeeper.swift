@@ -21,6 +21,7 @@ struct Housekeeper: Sendable {
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
       }
+      await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {
         await attempt("making of months") { try await partitions.make(now: now()) }
         await attempt("dropping of months") { try await partitions.drop(now: now()) }
@@ -28,7 +29,6 @@ struct Housekeeper: Sendable {
           try await partitions.forgetMessages(now: now())
         }
       }
-      await attempt("erasures") { try await erase() }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
       }

@@ -16,8 +16,8 @@ enum ErasureStore {
   static let anonymised: [(table: String, key: SQL, set: SQL, left: SQL)] = [
     (
       "events", "user_id, name, ts, id",
-      "message_id = NULL, properties = herald_anonymous(properties, \(personal))",
-      "(message_id IS NOT NULL OR properties <> herald_anonymous(properties, \(personal)))"
+      "message_id = NULL, context = NULL, properties = herald_anonymous(properties, \(personal))",
+      "(message_id IS NOT NULL OR context IS NOT NULL OR properties <> herald_anonymous(properties, \(personal)))"
     ),
     (
       "deliveries", "user_id, run_id, step_id, occurrence, entered_at",

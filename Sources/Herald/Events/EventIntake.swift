@@ -29,13 +29,13 @@ public struct EventIntake: Sendable {
     let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
     let subjects = zip(fresh, users).map { (index: $0, user: $1) }
     try changeUsers(subjects, events, &outcomes, now: now, in: tx)
-    let kept = subjects.filter { outcomes[$0.index] == .accepted }
-    let stored = zip(kept, UUIDv7.next(kept.count, now: now)).map { subject, id in
-      let (index, user) = subject
+    let ids = UUIDv7.next(fresh.count, now: now)
+    let stored = fresh.indices.filter { outcomes[fresh[$0]] == .accepted }.map { place in
+      let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: id, user: user, name: incoming.event.name,
+          id: ids[place], user: user, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
           properties: incoming.event.properties, context: incoming.event.context),
         source: incoming.source, messageID: incoming.event.messageID
