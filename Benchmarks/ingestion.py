@@ -7,7 +7,7 @@ external_id. All write the same rows to the same tables of one PostgreSQL and ta
   libpq      bench/unnest_ceiling.c: `unnest ... ON CONFLICT`, values made beforehand; no HTTP, no JSON
              to check, nobody to look up, no last_seen. 1000 rows a transaction on two connections, as
              Herald groups them
-  herald     POST /v1/events
+  herald     POST /v1/events, and the same as Segment's clients send it to POST /v1/batch
   fastapi    peers/fastapi_events.py with unnest, and with executemany; two workers
 
   --import N   also `herald import events` of N events from NDJSON (1,000,000)
@@ -39,15 +39,22 @@ wrk.headers["Authorization"] = "Bearer {key}"
 wrk.headers["Content-Type"] = "application/json"
 math.randomseed({seed})
 local run, n = tostring({seed}), 0
+local properties = '"properties":{{"order_id":"o-%d","amount":128.5,"currency":"CNY"}}}}'
+local event = '{{"message_id":"%s-%d","user":{{"external_id":"u-%d"}},"name":"order_paid",' ..
+  '"timestamp":"{now}",' .. properties
+local open, close = '{{"events":[', ']}}'
+if "{path}" == "/v1/batch" then
+  event = '{{"type":"track","messageId":"%s-%d","userId":"u-%d","event":"order_paid",' ..
+    '"timestamp":"{now}",' .. properties
+  open, close = '{{"batch":[', '],"sentAt":"{now}"}}'
+end
 function request()
   local parts = {{}}
   for i = 1, {size} do
     n = n + 1
-    parts[i] = '{{"message_id":"' .. run .. '-' .. n .. '","user":{{"external_id":"u-' ..
-      math.random(1, {people}) .. '"}},"name":"order_paid","timestamp":"{now}",' ..
-      '"properties":{{"order_id":"o-' .. n .. '","amount":128.5,"currency":"CNY"}}}}'
+    parts[i] = event:format(run, n, math.random(1, {people}), n)
   end
-  return wrk.format(nil, nil, nil, '{{"events":[' .. table.concat(parts, ",") .. ']}}')
+  return wrk.format(nil, nil, nil, open .. table.concat(parts, ",") .. close)
 end
 local pause = {pause}
 if pause > 0 then
@@ -83,12 +90,12 @@ class Bench:
         return dict(rate=count / took, p50=p50, p99=p99, own=1e6 * cpu / count,
                     postgres=1e6 * span.cpu["postgres"] / count, rss=0)
 
-    def http(self, server, connections, size, pause=0):
+    def http(self, server, connections, size, pause=0, path="/v1/events"):
         self.run += 1
         script = self.directory / "events.lua"
         script.write_text(SCRIPT.format(
             key=ADMIN, seed=int(time.time() * 1000) + self.run, people=PEOPLE, size=size,
-            pause=pause, now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")))
+            pause=pause, path=path, now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")))
         self.sql.run("CHECKPOINT")
         before = self.events()
         with usage.Span(
@@ -96,19 +103,22 @@ class Bench:
             text = subprocess.run(
                 ["wrk", "-t", "1", "-c", str(connections), "-d", f"{self.options.seconds}s",
                  "--latency", "--timeout", "30s", "-s", script,
-                 f"http://127.0.0.1:{server.port}/v1/events"],
+                 f"http://127.0.0.1:{server.port}{path}"],
                 check=True, capture_output=True, text=True).stdout
         if "Non-2xx" in text:
             raise RuntimeError(text)
         answered = size * int(re.search(r"(\d+) requests in", text)[1])
         stored = self.events() - before
-        # Requests cut off at the end are stored without having been counted.
-        assert answered <= stored <= answered + size * connections, (answered, stored)
+        self.check(answered, stored, size * connections)
         p50, p99 = (milliseconds(re.search(rf"^\s+{share}%\s+(\S+)", text, re.M)[1])
                     for share in (50, 99))
         rate = size * float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
         return dict(rate=rate, p50=p50, p99=p99, own=1e6 * span.cpu["own"] / stored,
                     postgres=1e6 * span.cpu["postgres"] / stored, rss=span.peak_rss)
+
+    def check(self, answered, stored, cut_off):
+        """Requests cut off at the end are stored without having been counted."""
+        assert answered <= stored <= answered + cut_off, (answered, stored)
 
     def events(self):
         return int(self.sql.value("SELECT count(*) FROM event_keys"))
@@ -157,20 +167,23 @@ def compare(bench, herald):
         for server in (herald, unnest, many):
             bench.http(server, 8, 100)
         # Turns, so that what else the machine does falls on all alike.
-        batch = {"libpq": [], "herald": [], "unnest": [], "many": []}
+        batch = {"libpq": [], "herald": [], "segment": [], "unnest": [], "many": []}
+        herald.call("POST", "/v1/batch", {"batch": []})
         single = {"herald": [], "unnest": []}
         for _ in range(options.rounds):
             batch["libpq"].append(bench.libpq())
             batch["herald"].append(bench.http(herald, 16, 100))
+            batch["segment"].append(bench.http(herald, 16, 100, path="/v1/batch"))
             batch["unnest"].append(bench.http(unnest, 16, 100))
             batch["many"].append(bench.http(many, 16, 100))
             single["herald"].append(bench.http(herald, 64, 1))
             single["unnest"].append(bench.http(unnest, 64, 1))
         raw = bench.show("libpq, 1000 rows x 2 connections", batch["libpq"])
         ours = bench.show("herald, 100 events x 16 connections", batch["herald"])
+        segment = bench.show("herald /v1/batch, the same", batch["segment"])
         fair = bench.show("fastapi unnest, the same", batch["unnest"])
         slow = bench.show("fastapi executemany, the same", batch["many"])
-        print(f"    = {ours / raw:.2f} x libpq (target 0.5), {ours / fair:.1f} x fastapi unnest (2), "
+        print(f"    = {ours / raw:.2f} x libpq (/v1/batch {segment / raw:.2f}; target 0.5), {ours / fair:.1f} x fastapi unnest (2), "
               f"{ours / slow:.1f} x executemany (5)")
         one = bench.show("herald, 1 event x 64 connections", single["herald"])
         other = bench.show("fastapi unnest, the same", single["unnest"])
