@@ -7,10 +7,11 @@ external_id. All write the same rows to the same tables of one PostgreSQL and ta
   libpq      bench/unnest_ceiling.c: `unnest ... ON CONFLICT`, values made beforehand; no HTTP, no JSON
              to check, nobody to look up, no last_seen. 1000 rows a transaction on two connections, as
              Herald groups them
-  herald     POST /v1/events, and the same as Segment's clients send it to POST /v1/batch
+  herald     POST /v1/events
   fastapi    peers/fastapi_events.py with unnest, and with executemany; two workers
 
   --import N   also `herald import events` of N events from NDJSON (1,000,000)
+  --segment    also the same events as Segment's clients send them, POST /v1/batch
   --half       also the latency of single events at half of the rate found
   --growth N   instead: Herald's and libpq's rate at 1 M events and on the way to N million"""
 
@@ -144,6 +145,7 @@ def main():
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--import", type=int, default=0, dest="imported")
     options.add_argument("--half", action="store_true")
+    options.add_argument("--segment", action="store_true")
     options.add_argument("--growth", type=int, default=0)
     options = options.parse_args()
     print(f"ingestion: {usage.conditions()}; PostgreSQL with default durability, wrk with one "
@@ -168,22 +170,24 @@ def compare(bench, herald):
             bench.http(server, 8, 100)
         # Turns, so that what else the machine does falls on all alike.
         batch = {"libpq": [], "herald": [], "segment": [], "unnest": [], "many": []}
-        herald.call("POST", "/v1/batch", {"batch": []})
         single = {"herald": [], "unnest": []}
         for _ in range(options.rounds):
             batch["libpq"].append(bench.libpq())
             batch["herald"].append(bench.http(herald, 16, 100))
-            batch["segment"].append(bench.http(herald, 16, 100, path="/v1/batch"))
+            if options.segment:
+                batch["segment"].append(bench.http(herald, 16, 100, path="/v1/batch"))
             batch["unnest"].append(bench.http(unnest, 16, 100))
             batch["many"].append(bench.http(many, 16, 100))
             single["herald"].append(bench.http(herald, 64, 1))
             single["unnest"].append(bench.http(unnest, 64, 1))
         raw = bench.show("libpq, 1000 rows x 2 connections", batch["libpq"])
         ours = bench.show("herald, 100 events x 16 connections", batch["herald"])
-        segment = bench.show("herald /v1/batch, the same", batch["segment"])
+        if options.segment:
+            segment = bench.show("herald /v1/batch, the same", batch["segment"])
+            print(f"    = {segment / raw:.2f} x libpq (target 0.5)")
         fair = bench.show("fastapi unnest, the same", batch["unnest"])
         slow = bench.show("fastapi executemany, the same", batch["many"])
-        print(f"    = {ours / raw:.2f} x libpq (/v1/batch {segment / raw:.2f}; target 0.5), {ours / fair:.1f} x fastapi unnest (2), "
+        print(f"    = {ours / raw:.2f} x libpq (target 0.5), {ours / fair:.1f} x fastapi unnest (2), "
               f"{ours / slow:.1f} x executemany (5)")
         one = bench.show("herald, 1 event x 64 connections", single["herald"])
         other = bench.show("fastapi unnest, the same", single["unnest"])

@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import HeraldTesting
 import JSON
 import Postgres
