@@ -14,6 +14,7 @@ struct Housekeeper: Sendable {
   let catalogue: Catalogue
   let jobs: Jobs
   let settings: @Sendable () async throws -> ProjectSettings
+  let violations: Violations
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -26,6 +27,7 @@ struct Housekeeper: Sendable {
         await attempt("old jobs") {
           try await jobs.prune(olderThan: settings().retention.jobDays, now: now())
         }
+        await attempt("violations") { try await violations.prune(now: now()) }
         await attempt("dead letters") { try await pruneDeadLetters() }
       }
       await attempt("erasures") { try await erase() }

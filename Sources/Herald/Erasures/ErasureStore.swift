@@ -17,7 +17,10 @@ enum ErasureStore {
     (
       "events", "user_id, name, ts, id",
       "message_id = NULL, context = NULL, properties = herald_anonymous(properties, \(personal))",
-      "(message_id IS NOT NULL OR context IS NOT NULL OR properties <> herald_anonymous(properties, \(personal)))"
+      """
+      (message_id IS NOT NULL OR context IS NOT NULL
+        OR properties <> herald_anonymous(properties, \(personal)))
+      """
     ),
     (
       "deliveries", "user_id, run_id, step_id, occurrence, entered_at",
@@ -85,23 +88,6 @@ enum ErasureStore {
       UPDATE idempotency_keys k SET body = '', headers = '{}' WHERE body <> '' AND EXISTS (
         SELECT FROM unnest(\(needles)) AS needle
         WHERE position(convert_to(needle, 'UTF8') IN k.body) > 0)
-      """)
-  }
-
-  /// Removes what came in and could not be read, where it seems to name one of the identities. It reads
-  /// them all: they are few, and erasure is rare.
-  static func forgetLetters(naming identities: [Identity], in tx: Transaction) throws -> Int {
-    let needles = identities.map { identity in
-      // However the number was written.
-      if identity.kind.key == "phone" { return String(identity.value.suffix(9)) }
-      return identity.value.utf8.count < 6
-        ? JSONValue.string(identity.value).text : identity.value
-    }
-    return try tx.execute(
-      """
-      DELETE FROM source_dead_letters l USING unnest(\(needles)) AS needle
-      WHERE position(lower(needle)
-        IN lower(encode(l.body, 'escape'))) > 0
       """)
   }
 

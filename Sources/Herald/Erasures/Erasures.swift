@@ -40,8 +40,15 @@ public struct Erasures: Sendable {
       let answers = try ErasureStore.forgetAnswers(
         to: erasure.userIDs, user.identities, in: tx)
       erasure.add(.init(anonymised: answers), to: "idempotency_keys")
-      let letters = try ErasureStore.forgetLetters(naming: user.identities, in: tx)
-      erasure.add(.init(deleted: letters), to: "source_dead_letters")
+      erasure.add(
+        .init(deleted: try ViolationStore.erase(naming: user.identities, in: tx)), to: "violations")
+      // However a number was written there.
+      let names =
+        erasure.userIDs.map(\.text)
+        + user.identities.map { $0.kind.key == "phone" ? String($0.value.suffix(9)) : $0.value }
+      erasure.add(
+        .init(deleted: try DeadLetterStore.forget(naming: names, in: tx)),
+        to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)

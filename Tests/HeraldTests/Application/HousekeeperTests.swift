@@ -21,7 +21,8 @@ import Testing
         segments: Segments(db: db),
         partitions: Partitions(db: db, settings: { ProjectSettings() }, logger: logger),
         erasures: Erasures(db: db), catalogue: Catalogue(db: db),
-        jobs: Jobs(db: db, wake: Wake()), settings: { ProjectSettings() }, now: { Date() },
+        jobs: Jobs(db: db, wake: Wake()), settings: { ProjectSettings() },
+        violations: Violations(db: db), now: { Date() },
         logger: logger)
       let isFree = Mutex(false)
       let blocker = Task {
