@@ -8,16 +8,14 @@ import Testing
 
 @testable import Herald
 
-@Suite("Keeping house") struct HousekeeperTests {
-  @Test("what the end cuts off while it waits for a connection is no error")
+@Suite("The end of background work") struct EndOfWorkTests {
+  @Test("what it cuts off while it waits for a connection is no error")
   func end() async throws {
     try await withDatabase(migrations: HeraldSchema.migrations) {
       let lines = LogLines()
       let pool = TestDatabase.current.makePool(size: 1)
-      let db = Database(pool: pool)
-      let keeper = Housekeeper(
-        db: db, audits: Audits(db: db), idempotency: Idempotency(db: db),
-        segments: Segments(db: db), now: { Date() },
+      let app = Application(
+        pool: pool, registry: CrashScript().registry, secrets: .random(),
         logger: Logger(label: "tests") { _ in LineRecorder(lines: lines) })
       let isFree = Mutex(false)
       let blocker = Task {
@@ -26,13 +24,14 @@ import Testing
         }
       }
       while pool.statistics.idle > 0 || pool.statistics.open == 0 { await Task.yield() }
-      let work = Task { await keeper.run() }
-      while pool.statistics.waiting == 0 { await Task.yield() }
+      let work = Task { await app.work() }
+      // The launch, the scout, the jobs and the house.
+      while pool.statistics.waiting < 4 { await Task.yield() }
       work.cancel()
       await work.value
       isFree.withLock { $0 = true }
       try await blocker.value
-      await pool.close()
+      await app.close()
       #expect(lines.all == [])
     }
   }
@@ -54,5 +53,7 @@ private struct LineRecorder: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  func log(event: LogEvent) { lines.add("\(event.message) \(event.metadata ?? [:])") }
+  func log(event: LogEvent) {
+    if event.level >= .warning { lines.add("\(event.message) \(event.metadata ?? [:])") }
+  }
 }
