@@ -56,6 +56,12 @@ public struct Erasures: Sendable {
     }
   }
 
+  /// Goes on with what is under way, for about so long: other chores wait.
+  func advance(for time: Duration, now: Date) async throws {
+    let end = ContinuousClock.now + time
+    while ContinuousClock.now < end, try await advance(now: now) {}
+  }
+
   /// A chunk of the oldest erasure under way; false when there is none.
   func advance(now: Date) async throws -> Bool {
     try await db.pool.write(timeout: .seconds(60)) { tx in
