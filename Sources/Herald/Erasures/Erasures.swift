@@ -41,6 +41,11 @@ public struct Erasures: Sendable {
       erasure.add(
         .init(deleted: try ErasureStore.forgetAnswers(naming: names, in: tx)),
         to: "idempotency_keys")
+      erasure.add(
+        .init(deleted: try ViolationStore.erase(naming: user.identities, in: tx)), to: "violations")
+      erasure.add(
+        .init(deleted: try DeadLetterStore.forget(naming: names, in: tx)),
+        to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)
@@ -49,6 +54,12 @@ public struct Erasures: Sendable {
           "user.erased", "user", id.text, after: erasure.auditJSON, by: caller, at: now), in: tx)
       return erasure
     }
+  }
+
+  /// Goes on with what is under way, for about so long: other chores wait.
+  func advance(for time: Duration, now: Date) async throws {
+    let end = ContinuousClock.now + time
+    while ContinuousClock.now < end, try await advance(now: now) {}
   }
 
   /// A chunk of the oldest erasure under way; false when there is none.

@@ -108,6 +108,20 @@ enum DeadLetterStore {
     return counts
   }
 
+  /// Those that hold one of the texts, whatever the case of its ASCII letters. Reads all there are.
+  static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
+    // Shorter ones would be found in every body.
+    let texts = texts.filter { $0.utf8.count >= 4 }
+    guard !texts.isEmpty else { return 0 }
+    return try tx.execute(
+      """
+      DELETE FROM source_dead_letters d WHERE EXISTS (
+        SELECT FROM unnest(\(texts)) AS t (text)
+        WHERE position(lower(encode(convert_to(t.text, 'UTF8'), 'escape'))
+          IN lower(encode(d.body, 'escape'))) > 0)
+      """)
+  }
+
   static func prune(before: Date, in tx: Transaction) throws -> Int {
     try tx.execute("DELETE FROM source_dead_letters WHERE received_at < \(before)")
   }

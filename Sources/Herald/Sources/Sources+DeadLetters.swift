@@ -21,6 +21,12 @@ struct ReplayReport: Sendable {
 }
 
 extension Sources {
+  /// Forgets those older than their retention. Called by the housekeeper.
+  func pruneDeadLetters(now: Date) async throws {
+    let before = now.addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
+  }
+
   func deadLetters(
     of key: String, _ page: PageRequest, for caller: Caller
   ) async throws -> Page<DeadLetter> {
@@ -106,12 +112,11 @@ extension Sources {
     in tx: Transaction
   ) throws -> [ItemOutcome] {
     guard !letters.isEmpty else { return [] }
-    let mapped = letters.map { map($0, source.mapping, now: now) }
     // As of its arrival: what names no time of its own happened then.
-    var outcomes: [ItemOutcome] = []
-    for (letter, item) in zip(letters, mapped) {
-      outcomes += try intake.store([item], of: source, receivedAt: letter.receivedAt, in: tx)
+    let mapped = letters.map {
+      (item: map($0, source.mapping, now: now), receivedAt: $0.receivedAt)
     }
+    let outcomes = try intake.store(mapped, of: source, now: now, in: tx)
     var done: [UUID] = []
     var failed: [(id: UUID, faults: [JSONValue])] = []
     for (letter, outcome) in zip(letters, outcomes) {

@@ -8,15 +8,17 @@ import Testing
 
 @testable import Herald
 
-@Suite("The end of background work") struct EndOfWorkTests {
-  @Test("what it cuts off while it waits for a connection is no error")
+@Suite("Keeping house") struct HousekeeperTests {
+  @Test("what the end cuts off while it waits for a connection is no error")
   func end() async throws {
     try await withDatabase(migrations: HeraldSchema.migrations) {
       let lines = LogLines()
       let pool = TestDatabase.current.makePool(size: 1)
-      let app = Application(
-        pool: pool, registry: CrashScript().registry, secrets: .random(),
-        logger: Logger(label: "tests") { _ in LineRecorder(lines: lines) })
+      let logger = Logger(label: "tests") { _ in LineRecorder(lines: lines) }
+      let idempotency = Idempotency(db: Database(pool: pool))
+      let keeper = Housekeeper(
+        chores: [Chore("keys", every: 1) { try await idempotency.prune(now: Date()) }],
+        logger: logger)
       let isFree = Mutex(false)
       let blocker = Task {
         try await pool.read { _ in
@@ -24,14 +26,13 @@ import Testing
         }
       }
       while pool.statistics.idle > 0 || pool.statistics.open == 0 { await Task.yield() }
-      let work = Task { await app.work() }
-      // The launch, the scout, the jobs and the house.
-      while pool.statistics.waiting < 4 { await Task.yield() }
+      let work = Task { await keeper.run() }
+      while pool.statistics.waiting == 0 { await Task.yield() }
       work.cancel()
       await work.value
       isFree.withLock { $0 = true }
       try await blocker.value
-      await app.close()
+      await pool.close()
       #expect(lines.all == [])
     }
   }
@@ -53,7 +54,5 @@ private struct LineRecorder: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  func log(event: LogEvent) {
-    if event.level >= .warning { lines.add("\(event.message) \(event.metadata ?? [:])") }
-  }
+  func log(event: LogEvent) { lines.add("\(event.message) \(event.metadata ?? [:])") }
 }
