@@ -39,8 +39,8 @@ public final class Application: Sendable {
     outbound: @escaping @Sendable (ClientRequest) async -> ClientOutcome = { _ in
       .notSent(reason: "this program sends nothing out")
     }, allowPrivate: Bool = false,
-    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
-    publicURL: String? = nil,
+    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
+    handovers: URL? = nil, publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -65,7 +65,8 @@ public final class Application: Sendable {
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
+      partitions: partitions, erasures: Erasures(db: db),
+      violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
       db: db, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
@@ -77,6 +78,8 @@ public final class Application: Sendable {
       db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
+    let events = Events(writer: writer)
+    let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project, wake: wake)
@@ -93,7 +96,10 @@ public final class Application: Sendable {
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: writer)),
+      EventRoutes.endpoints(events),
+      TrackingRoutes.endpoints(
+        Tracking(events: events, violations: violations, limits: tracking)),
+      ViolationRoutes.endpoints(violations),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
       SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
@@ -116,13 +122,15 @@ public final class Application: Sendable {
   /// The HTTP server over all endpoints, not yet started.
   public func server(_ configuration: ServerConfiguration) throws -> Server {
     var configuration = configuration
+    configuration.corsPaths.formUnion(
+      endpoints.lazy.filter(\.allowsAnyOrigin).flatMap(\.patterns))
     let log = configuration.accessLog
     configuration.accessLog = { [http = metrics.http] entry in
       http.record(entry)
       log?(entry)
     }
     let server = Server(
-      router: try Router(endpoints.map(runner.route)), configuration: configuration,
+      router: try Router(endpoints.flatMap(runner.routes)), configuration: configuration,
       logger: logger)
     metrics.http.watch(server)
     return server
@@ -150,8 +158,8 @@ public final class Application: Sendable {
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       DeviceRoutes.components,
       SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, JobRoutes.components, SourceRoutes.components,
-      SegmentRoutes.components,
+      EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
+      JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,

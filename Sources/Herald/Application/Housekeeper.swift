@@ -11,6 +11,7 @@ struct Housekeeper: Sendable {
   let segments: Segments
   let partitions: Partitions
   let erasures: Erasures
+  let violations: Violations
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -20,6 +21,7 @@ struct Housekeeper: Sendable {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+        await attempt("violations") { try await violations.prune(now: now()) }
         await attempt("dead letters") { try await pruneDeadLetters() }
       }
       await attempt("erasures") { try await erase() }

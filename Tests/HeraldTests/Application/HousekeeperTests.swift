@@ -20,7 +20,8 @@ import Testing
         db: db, audits: Audits(db: db), idempotency: Idempotency(db: db),
         segments: Segments(db: db),
         partitions: Partitions(db: db, settings: { ProjectSettings() }, logger: logger),
-        erasures: Erasures(db: db), now: { Date() }, logger: logger)
+        erasures: Erasures(db: db), violations: Violations(db: db), now: { Date() },
+        logger: logger)
       let isFree = Mutex(false)
       let blocker = Task {
         try await pool.read { _ in

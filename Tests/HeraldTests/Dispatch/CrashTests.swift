@@ -94,6 +94,10 @@ struct CrashTests {
       }
       try await scene.app.dispatcher.drain()
       #expect(try await scene.ends() == ["sent": 4, "unknown set_aside": 1])
+      #expect(
+        try await scene.text(
+          "SELECT string_agg(concat_ws(' ', status, reason), ', ' ORDER BY status) FROM attempts")
+          == "sent, sent, sent, sent, unknown set_aside")
       #expect(try await scene.isBalanced())
     }
   }
