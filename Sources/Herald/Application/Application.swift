@@ -68,6 +68,7 @@ public final class Application: Sendable {
       SystemRoutes.endpoints(db, document),
       MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db)),
+      MergeRoutes.endpoints(Merges(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
       EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
@@ -122,7 +123,7 @@ public final class Application: Sendable {
   private static var components: JSONObject {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
-      UserRoutes.components, TagRoutes.components, UserTagRoutes.components,
+      UserRoutes.components, MergeRoutes.components, TagRoutes.components, UserTagRoutes.components,
       EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,

@@ -25,14 +25,14 @@ public struct EventIntake: Sendable {
     try removeDuplicates(events, &outcomes, now: now, in: tx)
     let fresh = outcomes.indices.filter { outcomes[$0] == .accepted }
     guard !fresh.isEmpty else { return outcomes }
-    let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
+    let users = try users(of: fresh.map { events[$0].event }, now: now, in: tx)
     let stored = zip(fresh, users).map { index, user in
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: UUIDv7.next(now: incoming.receivedAt), user: user, name: incoming.event.name,
-          timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
-          properties: incoming.event.properties),
+          id: UUIDv7.next(now: incoming.receivedAt), user: user.id, origin: user.origin,
+          name: incoming.event.name, timestamp: incoming.timestamp,
+          receivedAt: incoming.receivedAt, properties: incoming.event.properties),
         source: incoming.source, messageID: incoming.event.messageID
       )
     }
@@ -68,21 +68,17 @@ public struct EventIntake: Sendable {
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
   }
 
+  /// Under the identity lock: an id that was known above may have been merged away since.
   private func users(
-    of events: [NewEvent], _ known: [UUID: UUID], now: Date, in tx: Transaction
-  ) throws -> [UUID] {
-    let sets = events.compactMap { event in
-      if case .identities(let identities) = event.user { identities } else { nil }
+    of events: [NewEvent], now: Date, in tx: Transaction
+  ) throws -> [(id: UUID, origin: UUID?)] {
+    let claims = events.map { event in
+      switch event.user {
+      case .id(let id): IdentityResolution.Claim(identities: [], target: id)
+      case .identities(let identities): IdentityResolution.Claim(identities: identities)
+      }
     }
-    var resolved =
-      try sets.isEmpty
-      ? [] : UserStore.resolveOrCreate(sets, now: now, in: tx)[...]
-    return try events.map { event in
-      let user: UUID? =
-        if case .id(let id) = event.user { known[id] } else { resolved.popFirst() }
-      guard let user else { throw HeraldError(.unexpected, "An event lost its user.") }
-      return user
-    }
+    return try UserStore.resolveOrCreate(claims, now: now, in: tx).map { ($0.user, $0.origin) }
   }
 
   private static func seen(
