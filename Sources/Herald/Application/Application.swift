@@ -25,6 +25,7 @@ public final class Application: Sendable {
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
+  private let historyMover: HistoryMover
   private let logger: Logger
 
   public static let version = "0.1.0"
@@ -42,6 +43,7 @@ public final class Application: Sendable {
     let settings = Settings(db: db)
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
+    let kinds = IdentityKinds(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let jobsWake = Wake()
     keys = Keys(db: db)
@@ -56,8 +58,12 @@ public final class Application: Sendable {
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
       logger: logger)
-    jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
-    runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
+    jobRunner = JobRunner(
+      db: db, logger: logger, wake: jobsWake, form: { await kinds.form() }, now: now)
+    runner = EndpointRunner(
+      keys: keys, idempotency: idempotency, logger: logger, now: now,
+      form: { await kinds.form() })
+    historyMover = HistoryMover(db: db, logger: logger)
 
     document = OpenAPI.Published()
     let tags = Tags(db: db)
@@ -69,6 +75,9 @@ public final class Application: Sendable {
       MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db)),
       MergeRoutes.endpoints(Merges(db: db)),
+      IdentityConflictRoutes.endpoints(IdentityConflicts(db: db)),
+      IdentityKindRoutes.endpoints(kinds),
+      AttributeRoutes.endpoints(Attributes(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
       EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
@@ -110,6 +119,7 @@ public final class Application: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake) }
       group.addTask { await self.jobRunner.run() }
+      group.addTask { await self.historyMover.run() }
       group.addTask { await self.housekeeper.run() }
     }
   }
@@ -123,7 +133,8 @@ public final class Application: Sendable {
   private static var components: JSONObject {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
-      UserRoutes.components, MergeRoutes.components, TagRoutes.components, UserTagRoutes.components,
+      UserRoutes.components, MergeRoutes.components, IdentityConflictRoutes.components,
+      IdentityKindRoutes.components, AttributeRoutes.components, TagRoutes.components, UserTagRoutes.components,
       EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,

@@ -19,13 +19,16 @@ public struct JobRunner: Sendable {
   private let wake: Wake
   private let now: @Sendable () -> Date
   private let batchSize: Int
+  private let form: @Sendable () async -> IdentityForm
 
   /// `wake`: the one that `Jobs` calls when a job is ready. `observers` hear of imported events too,
   /// told that they are history.
   public init(
     db: Database, observers: [any EventObserver] = [], logger: Logger, wake: Wake,
-    batchSize: Int = 1000, now: @escaping @Sendable () -> Date = { Date() }
+    batchSize: Int = 1000, form: @escaping @Sendable () async -> IdentityForm = { .standard },
+    now: @escaping @Sendable () -> Date = { Date() }
   ) {
+    self.form = form
     self.db = db
     self.intake = EventIntake(observers: observers)
     self.logger = logger
@@ -71,7 +74,18 @@ public struct JobRunner: Sendable {
   /// One batch; false when the job is over, or no longer ours.
   private func step(_ id: UUID, _ lease: UUID) async throws -> Bool {
     let now = now()
+    let form = await form()
     return try await db.pool.write(timeout: .seconds(600)) { [intake, batchSize] tx in
+      try IdentityForm.$standard.withValue(form) {
+        try Self.step(id, lease, intake, batchSize, now: now, in: tx)
+      }
+    }
+  }
+
+  private static func step(
+    _ id: UUID, _ lease: UUID, _ intake: EventIntake, _ batchSize: Int, now: Date,
+    in tx: Transaction
+  ) throws -> Bool {
       guard let job = try JobStore.hold(id, lease: lease, in: tx) else { return false }
       guard let kind = Job.Kind(job.kind) else {
         throw HeraldError(.unexpected, "'\(job.kind)' is no kind of import.")
@@ -86,7 +100,6 @@ public struct JobRunner: Sendable {
       guard outcome.isLast else { return true }
       try Self.complete(job, kind, by: caller, now: now, in: tx)
       return false
-    }
   }
 
   private static func complete(
