@@ -1,6 +1,6 @@
 extension JSONValue {
-  /// The one text of this value for hashing: members sorted by the bytes of their keys, no space.
-  /// Numbers stay as they are written; take the value from where it is stored.
+  /// The one text of this value for hashing: members sorted by the bytes of their keys, no space,
+  /// one writing for each number.
   public var canonicalBytes: [UInt8] {
     var out: [UInt8] = []
     sorted.write(to: &out)
@@ -15,6 +15,7 @@ extension JSONValue {
         JSONObject(
           object.members.map { (key: $0.key, value: $0.value.sorted) }
             .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }))
+    case .number(let number): .number(JSONNumber(scanned: number.canonicalText))
     default: self
     }
   }

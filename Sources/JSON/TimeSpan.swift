@@ -5,6 +5,9 @@ public struct TimeSpan: Sendable, Hashable, Comparable, CustomStringConvertible 
 
   public static let maximum = TimeSpan(unchecked: 36_525 * 86_400)
 
+  /// Every length but none at all.
+  public static let positive = TimeSpan(unchecked: 1)...maximum
+
   private init(unchecked seconds: Int) { self.seconds = seconds }
 
   /// Nil when negative or over `maximum`.

@@ -29,6 +29,14 @@ public struct Caller: Sendable {
   /// Personal fields are masked for this caller.
   public var seesMasked: Bool { role == .analyst }
 
+  /// Throws 403 `forbidden`, naming the roles that may.
+  func mustBe(_ roles: Set<Role>) throws {
+    guard !roles.contains(role) else { return }
+    let allowed = roles.map(\.rawValue).sorted().joined(separator: ", ")
+    throw HeraldError(
+      .forbidden, "A key of role '\(role.rawValue)' may not do this; use one of: \(allowed).")
+  }
+
   func with(requestID: String) -> Caller {
     Caller(
       keyID: keyID, principal: principal, role: role, userScope: userScope, requestID: requestID)

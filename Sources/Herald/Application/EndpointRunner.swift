@@ -73,12 +73,7 @@ struct EndpointRunner: Sendable {
       return Caller.anonymous(requestID: request.requestID)
     }
     let caller = try await keys.authenticate(request, now: now())
-    guard roles.contains(caller.role) else {
-      let allowed = roles.map(\.rawValue).sorted().joined(separator: ", ")
-      throw HeraldError(
-        .forbidden,
-        "A key of role '\(caller.role.rawValue)' may not do this; use one of: \(allowed).")
-    }
+    try caller.mustBe(roles)
     return caller.with(requestID: request.requestID)
   }
 

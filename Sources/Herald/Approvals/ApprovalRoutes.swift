@@ -56,7 +56,8 @@ enum ApprovalRoutes {
     _ decide: @escaping @Sendable (UUID, Decision, Call) async throws -> Approval
   ) -> Endpoint {
     Endpoint(
-      .post, "/v1/approvals/{id}/\(verb)", .roles([.admin, .approver]),
+      // Operators are let in to be told that it is their own plan: none of them may decide.
+      .post, "/v1/approvals/{id}/\(verb)", .roles([.admin, .approver, .operator]),
       Operation(
         "\(verb)Approval", summary, tag: "Approvals",
         request: Schema.object(["hash": Schema.string, "comment?": Schema.text(0...2000)]),

@@ -20,10 +20,11 @@ struct DryRun {
     _ manifest: Manifest, _ document: PlanDocument, now: Date, project: ProjectSettings,
     in tx: Transaction
   ) throws {
+    let moving = try EventHistory.isMoving(in: tx)
     let compile = { (condition: Condition) throws -> SQL in
       try SegmentCompiler.predicate(
         condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-        unknown: project.unknownConsent)
+        unknown: project.unknownConsent, moving: moving)
     }
     var crowd = try compile(document.trigger.condition)
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
@@ -37,7 +38,8 @@ struct DryRun {
         .reachable(channel: channel.rawValue), closure: .empty, now: now,
         projectZone: project.timeZone,
         unknown: document.messageClass == .transactional
-          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent)
+          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent,
+        group: document.category)
       reach = reach + ", (\(reachable)) AS \(identifier: "reach_\(index)")"
     }
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -187,7 +189,8 @@ extension DryRun {
           let json = manifest.templates[key]
         else { continue }
         let variables = RenderVariables(
-          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:])
+          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:],
+          unsubscribeURL: "{{ unsubscribe_url }}")
         let content: JSONValue
         switch try PreparedTemplate(manifest: json).render(variables) {
         case .content(let rendered): content = rendered

@@ -29,7 +29,7 @@ public struct Manifest: Sendable {
     ]
   }
 
-  /// `sha256:` of the canonical form. `json` must have come out of the database.
+  /// `sha256:` of the canonical form.
   public static func hash(of json: JSONValue) -> String {
     "sha256:" + Hex.encode(SHA256.hash(json.canonicalBytes))
   }

@@ -51,10 +51,10 @@ enum HistoryStore {
         DELETE FROM events e USING homeless h
         WHERE e.user_id = \(user) AND e.name = h.name AND e.ts = h.ts AND e.id = h.id
         RETURNING h.home, e.name, e.ts, e.id, e.properties, e.source, e.message_id,
-          e.received_at, nullif(h.origin, h.home) AS origin
+          e.received_at, nullif(h.origin, h.home) AS origin, e.context
       ), come AS (
         INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at,
-          origin)
+          origin, context)
         SELECT * FROM gone
       ), seen AS (
         UPDATE users u SET first_seen = least(u.first_seen, s.first),

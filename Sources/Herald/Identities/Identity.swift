@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a user is addressed by. Values are normalised (`IdentityForm`) and compare by bytes, as
 /// PostgreSQL compares them; Swift's strings would take "é" and "e\u{301}" for one.
 public struct Identity: Sendable, Hashable, Comparable {
@@ -23,8 +25,22 @@ public struct Identity: Sendable, Hashable, Comparable {
   /// The order of the primary key of `identities`.
   public static func < (left: Identity, right: Identity) -> Bool {
     left.kind == right.kind
-      ? left.value.utf8.lexicographicallyPrecedes(right.value.utf8)
-      : left.kind.key.utf8.lexicographicallyPrecedes(right.kind.key.utf8)
+      ? precedes(left.value, right.value) : precedes(left.kind.key, right.kind.key)
+  }
+
+  /// By bytes; thousands are sorted for every batch of events.
+  private static func precedes(_ left: String, _ right: String) -> Bool {
+    var (left, right) = (left, right)
+    return left.withUTF8 { left in
+      right.withUTF8 { right in
+        let count = min(left.count, right.count)
+        guard count > 0, let a = left.baseAddress, let b = right.baseAddress else {
+          return left.count < right.count
+        }
+        let order = memcmp(a, b, count)
+        return order == 0 ? left.count < right.count : order < 0
+      }
+    }
   }
 }
 

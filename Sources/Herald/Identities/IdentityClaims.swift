@@ -2,6 +2,12 @@ import Cryptography
 import Foundation
 import Postgres
 
+/// Whose something is, and the user it came in on where a merge has made that another.
+struct ResolvedUser: Sendable, Hashable {
+  let id: UUID
+  var origin: UUID?
+}
+
 /// Resolves batches of claims in their transaction: reads who is known, lets `IdentityResolution`
 /// decide, writes what it decided, merges included.
 enum IdentityClaims {

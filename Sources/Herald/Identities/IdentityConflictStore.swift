@@ -33,7 +33,8 @@ enum IdentityConflictStore {
 
   static func lock(_ id: UUID, in tx: Transaction) throws -> IdentityConflict {
     guard
-      let row = try tx.one("SELECT \(columns) FROM identity_conflicts c WHERE id = \(id) FOR UPDATE")
+      let row = try tx.one(
+        "SELECT \(columns) FROM identity_conflicts c WHERE id = \(id) FOR UPDATE")
     else { throw HeraldError.notFound("conflict", id.text) }
     return try IdentityConflict(row)
   }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Postgres
 
 /// The queue of conflicts that rules do not settle, and a person's decisions on them.

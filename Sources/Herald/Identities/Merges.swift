@@ -45,7 +45,7 @@ public struct Merges: Sendable {
       IdentityClaims.Claim(identities: [current]),
     ]
     let users = try UserStore.resolveOrCreate(claims, by: caller, now: now, in: tx)
-    return users[1].user
+    return users[1].id
   }
 
   /// See `Merging.undo`. 409 when it was undone before.

@@ -78,7 +78,8 @@ enum Merging {
 extension Merging {
   /// The merged user is there again, with all whom it had taken in before: with what it had then and
   /// what came in on its identities since. The two are not merged by themselves again.
-  static func undo(_ id: UUID, by caller: Caller, now: Date, in tx: Transaction) throws -> UserMerge {
+  static func undo(_ id: UUID, by caller: Caller, now: Date, in tx: Transaction) throws -> UserMerge
+  {
     let merge = try MergeStore.lock(id, in: tx)
     guard merge.state.stands else {
       throw HeraldError(.wrongState, "This merge is undone already.")

@@ -9,11 +9,22 @@ import Postgres
 struct PartWatch {
   private let before: [UUID: UserFacts]
   private let parts: [UUID: [UUID: UserFacts]]
+  private var known: [UUID: UUID] = [:]
 
   init(_ users: [UUID], in tx: Transaction) throws {
     parts = users.isEmpty ? [:] : try UserPartStore.load(users, in: tx)
     before = parts.isEmpty ? [:] : try UserFactsStore.load(parts.keys.sorted(), in: tx)
   }
+
+  /// Of one user, by the reference that led to them; locks them. Nil when they were never merged.
+  init?(of ref: UserRef, _ user: UUID, in tx: Transaction) throws {
+    try UserStore.lock([user], in: tx)
+    try self.init([user], in: tx)
+    guard !parts.isEmpty else { return nil }
+    known[user] = try IdentityStore.origin(of: ref, in: tx)
+  }
+
+  func record(in tx: Transaction) throws { try record(origins: known, in: tx) }
 
   /// `origins`: user to the user it came in on before the merge; the user itself where absent.
   func record(origins: [UUID: UUID], in tx: Transaction) throws {

@@ -69,7 +69,7 @@ extension PlanDocument {
         step.add("duplicate", "id", "Another step has the id '\(id)'; ids are unique.")
       }
       if id == "end" { step.add("invalid", "id", "'end' is a reserved word; choose another id.") }
-      let notAfter = step.duration("not_after")
+      let notAfter = step.duration("not_after", range: TimeSpan.positive)
       let send = step.object("send", required: true)
       let chain = send?.objects("chain", required: true, count: 1...8, Link.init) ?? []
       send?.finish()
@@ -97,7 +97,7 @@ extension PlanDocument.Goal {
   init?(_ reader: ObjectReader) {
     let stage = reader.choice("stage", Stage.self, required: true)
     let event = reader.string("event", required: true, minLength: 1, maxLength: 200)
-    let within = reader.duration("within", required: true)
+    let within = reader.duration("within", required: true, range: TimeSpan.positive)
     primary = reader.bool("primary") ?? false
     targetRate = reader.double("target_rate", range: 0...1)
     reader.finish()
@@ -169,7 +169,7 @@ extension PlanDocument.Link {
     if let channel, channel != .coupon, reader.has("coupon") {
       reader.add("invalid", "coupon", "Only a link of channel 'coupon' names a coupon.")
     }
-    after = reader.duration("after")
+    after = reader.duration("after", range: TimeSpan.positive)
     unless = reader.choice("unless", Receipt.Event.self)
     if reader.has("after") != reader.has("unless") {
       reader.add(

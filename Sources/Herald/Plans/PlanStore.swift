@@ -144,11 +144,6 @@ enum PlanStore {
       """)
   }
 
-  /// jsonb keeps neither spacing nor the writing of numbers: what is hashed must have been through it.
-  static func normalised(_ json: JSONValue, in db: any Queryable) throws -> JSONValue {
-    try db.one("SELECT \(JSONB(json)) AS document")?.json("document") ?? .null
-  }
-
   private static let planColumns: SQL = """
     key, name, draft_version, live_version, paused, version, created_at, updated_at, archived_at
     """

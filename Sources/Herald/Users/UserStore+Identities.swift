@@ -31,21 +31,21 @@ extension UserStore {
     _ sets: [IdentitySet], now: Date, in tx: Transaction
   ) throws -> [UUID] {
     try resolveOrCreate(sets.map { IdentityResolution.Claim(identities: $0) }, now: now, in: tx)
-      .map(\.user)
+      .map(\.id)
   }
 
   /// The same with the user each claim came in on, where a merge has made it another.
   static func resolveOrCreate(
     _ claims: [IdentityResolution.Claim], by caller: Caller = .herald, now: Date,
     in tx: Transaction
-  ) throws -> [(user: UUID, origin: UUID?)] {
+  ) throws -> [ResolvedUser] {
     let claimed = try IdentityClaims.resolve(claims, .lenient, by: caller, now: now, in: tx)
     try insertBare(claimed.created, now: now, in: tx)
     return try claimed.results.map { result in
       guard case .user(let id, _) = result.outcome else {
         throw HeraldError(.unexpected, "A lenient claim was refused.")
       }
-      return (id, result.origin)
+      return ResolvedUser(id: id, origin: result.origin)
     }
   }
 }
@@ -71,6 +71,12 @@ extension UserStore {
     var known: [UUID: UUID] = [:]
     for row in rows { known[try row.get(0)] = try row.get(1) }
     return known
+  }
+
+  /// The user's own id and those merged into it.
+  static func ids(of user: UUID, in db: any Queryable) throws -> [UUID] {
+    let rows = try db.query("SELECT alias_id FROM user_aliases WHERE user_id = \(user)")
+    return try [user] + rows.map { try $0.get(0) }
   }
 
   static func insertBare(_ ids: [UUID], now: Date, in tx: Transaction) throws {

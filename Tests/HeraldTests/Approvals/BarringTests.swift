@@ -18,7 +18,7 @@ import Testing
       let barred = [
         scene.admin, try await herald.key(.admin, "zhao.min"),
         try await herald.key(.approver, "li.lei"), try await herald.key(.approver, "han.meimei"),
-        try await herald.key(.admin, "han.meimei"),
+        try await herald.key(.admin, "han.meimei"), scene.author, submitter,
       ]
       for key in barred {
         for verb in ["approve", "reject"] {
@@ -27,6 +27,8 @@ import Testing
           #expect(answer.code == "self_approval")
         }
       }
+      let uninvolved = try await herald.key(.operator, "sun")
+      #expect(try await scene.approve(submitted, by: uninvolved).code == "forbidden")
       #expect(try await scene.approve(submitted).status == 200)
       #expect(try await scene.states() == ["approved"])
     }

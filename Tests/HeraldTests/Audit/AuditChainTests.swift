@@ -37,6 +37,16 @@ import Testing
     #expect(sealed == count)
   }
 
+  /// Waits for the transactions of other tests that began before the entry's.
+  private static func untilCommittedForGood(_ id: Int, in herald: HeraldInProcess) async throws {
+    while try await herald.count(
+      """
+      SELECT count(*) FROM audit_entries
+      WHERE id = \(id) AND xid >= pg_snapshot_xmin(pg_current_snapshot())
+      """) > 0
+    { await Task.yield() }
+  }
+
   private static func append(_ count: Int, to herald: HeraldInProcess) async throws {
     let now = herald.clock.now
     for n in 0..<count {
@@ -114,6 +124,7 @@ import Testing
           OVERRIDING SYSTEM VALUE
           VALUES (\(ids[0] - 5), \(at), 'mallory', 'plan.approved', 'plan', 'x')
           """)
+        try await Self.untilCommittedForGood(ids[0] - 5, in: herald)
         try await audits.seal()
         let found = try await audits.verify()
         #expect(!found.valid)

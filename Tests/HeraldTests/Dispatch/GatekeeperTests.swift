@@ -53,7 +53,7 @@ import Testing
     scene.user = nil
     let entry = GateScene.entry(stepEnteredAt: try #require(Date(rfc3339: "2026-10-26T01:00:00Z")))
     for (now, words) in [
-      ("2026-10-25T23:59:59Z", "postpone window 2026-10-26T00:00:00Z"),
+      ("2026-10-25T23:59:59Z", "postpone window 2026-10-26T00:00:00.000Z"),
       ("2026-10-26T01:30:00Z", "skip erased@consent"),
       ("2026-10-26T01:30:01Z", "skip expired@expiry"),
       ("2026-10-26T04:00:00Z", "skip outside_window@window"),
@@ -68,11 +68,11 @@ import Testing
     var scene = try GateScene(
       chain: PlanText.push, #""quiet_hours": {"from": "22:00", "until": "08:00"}"#)
     scene.now = try #require(Date(rfc3339: "2026-10-26T23:00:00+08:00"))
-    #expect(scene.decide() == "postpone quiet_hours 2026-10-27T00:00:00Z")
+    #expect(scene.decide() == "postpone quiet_hours 2026-10-27T00:00:00.000Z")
     scene.user = GateScene.person(zone: "Europe/London")
     #expect(scene.decide() == "0>gw-push token")
     scene.user = GateScene.person(zone: nil)
-    #expect(scene.decide() == "postpone quiet_hours 2026-10-27T00:00:00Z")
+    #expect(scene.decide() == "postpone quiet_hours 2026-10-27T00:00:00.000Z")
   }
 
   @Test("transactional messages need no consent but respect a denial")

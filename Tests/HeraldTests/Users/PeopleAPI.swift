@@ -25,9 +25,12 @@ struct PeopleAPI: Sendable {
     let text: String
   }
 
+  static let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+
   let db: Database
   let writer: EventWriter
   let runner: JobRunner
+  let partitions: Partitions
   private let router: Router
   private let endpoints: [Endpoint]
 
@@ -47,17 +50,22 @@ struct PeopleAPI: Sendable {
     _ db: Database, observers: [any EventObserver], limits: EventWriter.Limits, batchSize: Int
   ) throws {
     self.db = db
-    let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    let logger = Self.logger
     let wake = Wake()
     writer = EventWriter(db: db, logger: logger, observers: observers, limits: limits)
+    partitions = Partitions(db: db, settings: { ProjectSettings() }, logger: logger)
     runner = JobRunner(
-      db: db, observers: observers, logger: logger, wake: wake, batchSize: batchSize,
-      now: { PeopleAPI.now })
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: wake,
+      batchSize: batchSize, now: { PeopleAPI.now })
     let tags = Tags(db: db)
     endpoints =
-      UserRoutes.endpoints(Users(db: db)) + TagRoutes.endpoints(tags)
+      UserRoutes.endpoints(Users(db: db)) + ErasureRoutes.endpoints(Erasures(db: db))
+      + TagRoutes.endpoints(tags)
       + UserTagRoutes.endpoints(tags) + EventRoutes.endpoints(Events(writer: writer))
-      + JobRoutes.endpoints(Jobs(db: db, wake: wake))
+      + JobRoutes.endpoints(Jobs(db: db, wake: wake)) + MergeRoutes.endpoints(Merges(db: db))
+      + IdentityConflictRoutes.endpoints(IdentityConflicts(db: db))
+      + IdentityKindRoutes.endpoints(IdentityKinds(db: db) { ProjectSettings() })
+      + AttributeRoutes.endpoints(Attributes(db: db))
     router = try Router(
       endpoints.map { endpoint in
         Route(endpoint.method, endpoint.pattern, handler: .immediate { _ in .noContent })
