@@ -26,15 +26,20 @@ public final class Application: Sendable {
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
   private let historyMover: HistoryMover
+  private let sourcePuller: SourcePuller
   private let logger: Logger
 
   public static let version = "0.1.0"
 
   /// `now` is the business clock; `handovers` the directory of the marks by which a restored
-  /// database is recognised; `publicURL` where people reach this server, for links in messages.
+  /// database is recognised; `publicURL` where people reach this server, for links in messages;
+  /// `outbound` fetches what is pulled, `allowPrivate` says whether it may go to private addresses.
   /// Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
+    outbound: @escaping @Sendable (ClientRequest) async -> ClientOutcome = { _ in
+      .notSent(reason: "this program sends nothing out")
+    }, allowPrivate: Bool = false,
     dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
     publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
@@ -67,6 +72,13 @@ public final class Application: Sendable {
       db: db, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken },
       form: { await kinds.form() }, now: now)
+    let sourcesWake = Wake()
+    let sources = Sources(
+      db: db, secrets: secrets, events: EventIntake(), allowPrivate: allowPrivate,
+      wake: sourcesWake)
+    sourcePuller = SourcePuller(
+      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger,
+      form: { await kinds.form() })
     runner = EndpointRunner(
       keys: keys, idempotency: idempotency, logger: logger, now: now,
       form: { await kinds.form() })
@@ -94,6 +106,7 @@ public final class Application: Sendable {
       UserTagRoutes.endpoints(tags),
       EventRoutes.endpoints(Events(writer: writer)),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db, links: links)),
       CouponRoutes.endpoints(Coupons(db: db)),
@@ -126,12 +139,13 @@ public final class Application: Sendable {
     return server
   }
 
-  /// Dispatches, imports and keeps house until the task is cancelled. For the role `worker`.
+  /// Dispatches, imports, pulls and keeps house until the task is cancelled. For the role `worker`.
   public func work() async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake) }
       group.addTask { await self.jobRunner.run() }
       group.addTask { await self.historyMover.run() }
+      group.addTask { await self.sourcePuller.run() }
       group.addTask { await self.housekeeper.run() }
     }
   }
@@ -149,7 +163,8 @@ public final class Application: Sendable {
       MergeRoutes.components, IdentityConflictRoutes.components,
       IdentityKindRoutes.components, AttributeRoutes.components, DeviceRoutes.components,
       SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
+      EventRoutes.components, JobRoutes.components, SourceRoutes.components,
+      SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,

@@ -50,6 +50,7 @@ struct Installation: Sendable {
           client: client, allowPrivate: configuration.allowPrivateEndpoints,
           dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
+        outbound: { await client.send($0) }, allowPrivate: configuration.allowPrivateEndpoints,
         dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
         publicURL: configuration.publicURL,
         logger: logger)
