@@ -73,7 +73,7 @@ public struct Receipts: Sendable {
     guard !taking.isEmpty else { return }
     try IdentityLock.share(in: tx)
     let standing = try UserStore.standing(taking.map(\.userID), in: tx)
-    let losses = { losses(taking, targets, $0, standing) }
+    let losses = { (event: Receipt.Event) in Self.losses(taking, targets, event, standing) }
     let unsubscribed = losses(.unsubscribed)
     if !unsubscribed.isEmpty {
       try ReachStore.denyConsent(unsubscribed, channel: sender.channel, now: now, in: tx)

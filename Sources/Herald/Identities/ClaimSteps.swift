@@ -42,7 +42,8 @@ struct ClaimSteps {
     guard !joined.contains(owner) else { return .leave }
     let other = resolution.person(owner)
     let separation = whole.separation(from: other)
-    let isOne = separation == nil && !joined.contains { resolution.areApart($0, owner) }
+    let isDecided = joined.contains { resolution.areApart($0, owner) }
+    let isOne = separation == nil && !isDecided
     if kind.onConflict == .share {
       let floor = kind.priority
       if isOne, other.isAnonymous(below: floor) || whole.isAnonymous(below: floor) {
@@ -55,7 +56,7 @@ struct ClaimSteps {
     refuse(
       "The \(kind.key) belongs to another user, who is not the same person for certain; send the "
         + "identities of one of them only, or settle it under /v1/identity-conflicts.")
-    if let separation {
+    if let separation, !isDecided {
       conflicts.append(
         .init(pair: UserPair(target, owner), kind: separation, identities: claim))
     }

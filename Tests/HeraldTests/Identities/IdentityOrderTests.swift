@@ -9,7 +9,7 @@ import Testing
 /// Many clients claim overlapping identities of the same people in random order. `make test` runs a
 /// short form, `HERALD_TORTURE=long` the long one: 10,000 people, 20 seeds.
 @Suite("Who is whom, whatever the order")
-struct PartitionTests {
+struct IdentityOrderTests {
   private static let isLong = ProcessInfo.processInfo.environment["HERALD_TORTURE"] == "long"
   private static let clients = 8
 
