@@ -40,8 +40,8 @@ public final class Application: Sendable {
     outbound: @escaping @Sendable (ClientRequest) async -> ClientOutcome = { _ in
       .notSent(reason: "this program sends nothing out")
     }, allowPrivate: Bool = false,
-    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
-    publicURL: String? = nil,
+    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
+    handovers: URL? = nil, publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -53,8 +53,10 @@ public final class Application: Sendable {
     let kinds = IdentityKinds(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
+    let catalogue = Catalogue(db: db)
     let jobsWake = Wake()
-    let writer = EventWriter(db: db, logger: logger)
+    let observers: [any EventObserver] = [CatalogueObserver()]
+    let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -65,17 +67,37 @@ public final class Application: Sendable {
       handovers: mark, links: links, logger: logger)
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
-    housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
+    let erasures = Erasures(db: db)
+    let violations = Violations(db: db)
+    let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
-      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken },
       form: { await kinds.form() }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
-      db: db, secrets: secrets, events: EventIntake(), allowPrivate: allowPrivate,
+      db: db, secrets: secrets, events: EventIntake(observers: observers),
+      allowPrivate: allowPrivate,
       wake: sourcesWake)
+    let audits = audits
+    housekeeper = Housekeeper(
+      chores: [
+        Chore("audit seal", every: 1) { try await audits.seal() },
+        Chore("erasures", every: 1) { try await erasures.advance(for: .seconds(5), now: now()) },
+        Chore("catalogue", every: 1) { try await catalogue.fold(now: now()) },
+        Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
+        Chore("making of months", every: 300) { try await partitions.make(now: now()) },
+        Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
+        Chore("forgetting of message ids", every: 300) {
+          try await partitions.forgetMessages(now: now())
+        },
+        Chore("idempotency keys", every: 3600) { try await idempotency.prune(now: now()) },
+        Chore("violations", every: 3600) { try await violations.prune(now: now()) },
+        Chore("dead letters", every: 3600) { try await sources.pruneDeadLetters(now: now()) },
+        Chore("old jobs", every: 3600) {
+          try await jobs.prune(olderThan: project().retention.jobDays, now: now())
+        },
+      ], logger: logger)
     sourcePuller = SourcePuller(
       db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger,
       form: { await kinds.form() })
@@ -84,6 +106,7 @@ public final class Application: Sendable {
       form: { await kinds.form() })
     historyMover = HistoryMover(db: db, logger: logger)
 
+    let events = Events(writer: writer)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project, wake: wake)
@@ -93,10 +116,11 @@ public final class Application: Sendable {
       SystemRoutes.endpoints(db, document),
       MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db, settings: project)),
-      ErasureRoutes.endpoints(Erasures(db: db)),
+      ErasureRoutes.endpoints(erasures),
       ConsentRoutes.endpoints(Consents(db: db)),
       DeviceRoutes.endpoints(Devices(db: db)),
       SuppressionRoutes.endpoints(Suppressions(db: db)),
+      CatalogueRoutes.endpoints(catalogue),
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       MergeRoutes.endpoints(Merges(db: db)),
       IdentityConflictRoutes.endpoints(IdentityConflicts(db: db)),
@@ -104,8 +128,11 @@ public final class Application: Sendable {
       AttributeRoutes.endpoints(Attributes(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: writer)),
-      JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      EventRoutes.endpoints(events),
+      TrackingRoutes.endpoints(
+        Tracking(events: events, violations: violations, limits: tracking)),
+      ViolationRoutes.endpoints(violations),
+      JobRoutes.endpoints(jobs),
       SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db, links: links)),
@@ -127,13 +154,15 @@ public final class Application: Sendable {
   /// The HTTP server over all endpoints, not yet started.
   public func server(_ configuration: ServerConfiguration) throws -> Server {
     var configuration = configuration
+    configuration.corsPaths.formUnion(
+      endpoints.lazy.filter(\.allowsAnyOrigin).flatMap(\.patterns))
     let log = configuration.accessLog
     configuration.accessLog = { [http = metrics.http] entry in
       http.record(entry)
       log?(entry)
     }
     let server = Server(
-      router: try Router(endpoints.map(runner.route)), configuration: configuration,
+      router: try Router(endpoints.flatMap(runner.routes)), configuration: configuration,
       logger: logger)
     metrics.http.watch(server)
     return server
@@ -162,8 +191,9 @@ public final class Application: Sendable {
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       MergeRoutes.components, IdentityConflictRoutes.components,
       IdentityKindRoutes.components, AttributeRoutes.components, DeviceRoutes.components,
-      SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, JobRoutes.components, SourceRoutes.components,
+      SuppressionRoutes.components, CatalogueRoutes.components, TagRoutes.components,
+      UserTagRoutes.components, EventRoutes.components, TrackingRoutes.components,
+      ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,

@@ -29,55 +29,51 @@ enum HistoryStore {
   }
 
   /// Looks at up to `limit` events after a position. The identity lock must be held or shared, so
-  /// that nobody's user changes meanwhile.
+  /// that nobody's user changes meanwhile. Ranges of the primary key and lookups by it: what it costs
+  /// does not hang on how many events the planner thinks the user has.
   static func move(
     from user: UUID, after position: Position, limit: Int, in tx: Transaction
   ) throws -> Step {
-    // A hash join would read all events of the user for each step.
-    try tx.execute("SET LOCAL enable_hashjoin = off")
-    try tx.execute("SET LOCAL enable_mergejoin = off")
-    let row = try tx.one(
+    let last = try tx.one(
       """
-      WITH picked AS MATERIALIZED (
-        SELECT name, ts, id, coalesce(origin, user_id) AS origin FROM events
-        WHERE user_id = \(user)
-          AND (name, ts, id) > (\(position.name), \(position.timestamp), \(position.id))
-        ORDER BY name, ts, id LIMIT \(limit)
-      ), homeless AS MATERIALIZED (
-        SELECT p.*, coalesce(a.user_id, p.origin) AS home FROM picked p
-        LEFT JOIN user_aliases a ON a.alias_id = p.origin
-        WHERE coalesce(a.user_id, p.origin) <> \(user)
-      ), gone AS (
-        DELETE FROM events e USING homeless h
-        WHERE e.user_id = \(user) AND e.name = h.name AND e.ts = h.ts AND e.id = h.id
-        RETURNING h.home, e.name, e.ts, e.id, e.properties, e.source, e.message_id,
-          e.received_at, nullif(h.origin, h.home) AS origin, e.context
+      SELECT name, ts, id FROM events WHERE user_id = \(user)
+        AND (name, ts, id) > (\(position.name), \(position.timestamp), \(position.id))
+      ORDER BY name, ts, id OFFSET \(limit - 1) LIMIT 1
+      """
+    ).map { row in
+      Position(name: try row.get("name"), timestamp: try row.get("ts"), id: try row.get("id"))
+    }
+    let range: SQL =
+      last.map { "AND (name, ts, id) <= (\($0.name), \($0.timestamp), \($0.id))" } ?? .empty
+    let moved = try tx.one(
+      """
+      WITH gone AS (
+        DELETE FROM events e WHERE user_id = \(user)
+          AND (name, ts, id) > (\(position.name), \(position.timestamp), \(position.id)) \(range)
+          AND \(home) <> \(user)
+        RETURNING \(home) AS home, name, ts, id, properties, source, message_id, received_at,
+          coalesce(origin, user_id) AS origin, context
       ), come AS (
         INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at,
           origin, context)
-        SELECT * FROM gone
+        SELECT home, name, ts, id, properties, source, message_id, received_at,
+          nullif(origin, home), context FROM gone
       ), seen AS (
         UPDATE users u SET first_seen = least(u.first_seen, s.first),
           last_seen = greatest(u.last_seen, s.last)
         FROM (SELECT home, min(ts) AS first, max(ts) AS last FROM gone GROUP BY home) s
         WHERE u.id = s.home
       )
-      SELECT (SELECT count(*) FROM picked) AS looked, (SELECT count(*) FROM gone) AS moved,
-        l.name, l.ts, l.id
-      FROM (SELECT) one LEFT JOIN LATERAL (
-        SELECT name, ts, id FROM picked ORDER BY name DESC, ts DESC, id DESC LIMIT 1) l ON true
+      SELECT count(*) AS moved FROM gone
       """)
-    try tx.execute("SET LOCAL enable_hashjoin = on")
-    try tx.execute("SET LOCAL enable_mergejoin = on")
-    guard let row else { return Step(moved: 0, position: nil) }
-    let looked: Int = try row.get("looked")
-    return Step(
-      moved: try row.get("moved"),
-      position: looked < limit
-        ? nil
-        : Position(
-          name: try row.get("name"), timestamp: try row.get("ts"), id: try row.get("id")))
+    return Step(moved: try moved?.get("moved") ?? 0, position: last)
   }
+
+  /// Who stands for the user that an event `e` came in for.
+  private static let home: SQL = """
+    coalesce((SELECT a.user_id FROM user_aliases a WHERE a.alias_id = coalesce(e.origin, e.user_id)),
+      e.origin, e.user_id)
+    """
 }
 
 // MARK: - Large histories

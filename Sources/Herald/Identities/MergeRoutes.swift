@@ -13,6 +13,7 @@ enum MergeRoutes {
           responses: [200: Schema.ref("Merge")], errors: [.notFound, .wrongState])
       ) { call in
         let ref = try UserRef.inPath(call.path("u"))
+        try await merges.check(ref, for: call.caller, now: call.now)
         let other = try call.read { reader, _ in reader.userRef("from", required: true) }
         let merge = try await merges.merge(ref, with: other, by: call.caller, now: call.now)
         return .json(200, merge.json)

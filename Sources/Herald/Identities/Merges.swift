@@ -8,6 +8,11 @@ public struct Merges: Sendable {
 
   public init(db: Database) { self.db = db }
 
+  /// 404 when the caller may not see the user.
+  func check(_ ref: UserRef, for caller: Caller, now: Date) async throws {
+    _ = try await db.read { try UserScope.load(ref, for: caller, now: now, in: $0) }
+  }
+
   /// Makes one person of two users, whatever their identities say; that they were told apart before
   /// is forgotten. The one with the most telling identity survives. 409 when they are one already.
   @discardableResult

@@ -52,6 +52,12 @@ enum DeadLetterStore {
     return try DeadLetter(row)
   }
 
+  static func newest(_ source: String, in db: any Queryable) throws -> UUID? {
+    try db.one(
+      "SELECT id FROM source_dead_letters WHERE source = \(source) ORDER BY id DESC LIMIT 1")?
+      .get("id")
+  }
+
   /// The oldest after `id` and up to `last`, locked; those that somebody else is replaying are left out.
   static func lock(
     _ source: String, after id: UUID?, upTo last: UUID, limit: Int, in tx: Transaction
@@ -106,6 +112,18 @@ enum DeadLetterStore {
       counts[try row.get("source")] = try row.get("n", as: Int.self)
     }
     return counts
+  }
+
+  /// Those that hold one of the texts, whatever the case of its ASCII letters. Reads all there are.
+  static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
+    guard !texts.isEmpty else { return 0 }
+    return try tx.execute(
+      """
+      DELETE FROM source_dead_letters d WHERE EXISTS (
+        SELECT FROM unnest(\(texts)) AS t (text)
+        WHERE position(lower(encode(convert_to(t.text, 'UTF8'), 'escape'))
+          IN lower(encode(d.body, 'escape'))) > 0)
+      """)
   }
 
   static func prune(before: Date, in tx: Transaction) throws -> Int {

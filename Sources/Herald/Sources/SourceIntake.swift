@@ -50,7 +50,8 @@ struct SourceIntake: Sendable {
       let mapped = items.map {
         source.mapping.map($0, deliveryID: delivery.deliveryID, now: now)
       }
-      let outcomes = try store(mapped, of: source, receivedAt: delivery.receivedAt, in: tx)
+      let outcomes = try store(
+        mapped.map { ($0, delivery.receivedAt) }, of: source, now: now, in: tx)
       let letters = zip(items, outcomes).compactMap { item, outcome -> DeadLetter? in
         guard case .dead(let faults) = outcome else { return nil }
         return DeadLetter(delivery, index: item.index, faults: faults, body: item.value.bytes)
@@ -63,18 +64,19 @@ struct SourceIntake: Sendable {
   /// One outcome for each item, in order; nothing is put among the dead letters here. An event and the
   /// attributes that came with it are stored together or not at all.
   func store(
-    _ mapped: [MappedItem], of source: Source, receivedAt: Date, in tx: Transaction
+    _ mapped: [(item: MappedItem, receivedAt: Date)], of source: Source, now: Date,
+    in tx: Transaction
   ) throws -> [ItemOutcome] {
-    let good = mapped.compactMap { item in
-      if case .event(let event) = item { event } else { nil }
+    let good = mapped.compactMap { item, receivedAt -> (event: MappedEvent, receivedAt: Date)? in
+      guard case .event(let event) = item else { return nil }
+      return (event, receivedAt)
     }
     var stored = try tx.bisecting(
-      good,
-      { try storeBatch($0, of: source, receivedAt: receivedAt, in: tx) },
+      good, { try storeBatch($0, of: source, now: now, in: tx) },
       refused: { event, error in
         .rejected(code: "unstorable", field: "", detail: "It was refused: \(error.message)")
       })[...]
-    return mapped.map { item in
+    return mapped.map { item, _ in
       switch item {
       case .ignored: .ignored
       case .faulty(let faults): .dead(faults.map(\.json))
@@ -84,49 +86,46 @@ struct SourceIntake: Sendable {
   }
 
   private func storeBatch(
-    _ mapped: [MappedEvent], of source: Source, receivedAt: Date, in tx: Transaction
+    _ mapped: [(event: MappedEvent, receivedAt: Date)], of source: Source, now: Date,
+    in tx: Transaction
   ) throws -> [EventOutcome] {
     var outcomes = [EventOutcome](repeating: .accepted, count: mapped.count)
-    let withEvent = mapped.indices.filter { mapped[$0].event != nil }
+    let withEvent = mapped.indices.filter { mapped[$0].event.event != nil }
     let incoming = withEvent.compactMap { index in
-      mapped[index].event.map {
-        IncomingEvent($0, source: source.eventSource, receivedAt: receivedAt)
+      mapped[index].event.event.map {
+        IncomingEvent($0, source: source.eventSource, receivedAt: mapped[index].receivedAt)
       }
     }
-    let stored = try events.store(incoming, isLive: source.isLive, now: receivedAt, in: tx)
+    let stored = try events.store(incoming, isLive: source.isLive, now: now, in: tx)
     for (index, outcome) in zip(withEvent, stored) { outcomes[index] = outcome }
-    try removeDuplicates(mapped, &outcomes, of: source, now: receivedAt, in: tx)
-    let changed = mapped.indices.filter {
-      outcomes[$0] == .accepted && (!mapped[$0].attributes.isEmpty || mapped[$0].event == nil)
-    }
-    try change(changed.map { mapped[$0] }, now: receivedAt, in: tx)
+    let bare = mapped.indices.filter { mapped[$0].event.event == nil }
+    let results = try change(bare.map { mapped[$0].event }, of: source, now: now, in: tx)
+    for (index, outcome) in zip(bare, results) { outcomes[index] = outcome }
     return outcomes
   }
 
-  /// Of items without an event: those with one were looked at with it.
-  private func removeDuplicates(
-    _ mapped: [MappedEvent], _ outcomes: inout [EventOutcome], of source: Source, now: Date,
-    in tx: Transaction
-  ) throws {
+  /// Items without an event: they only change attributes.
+  private func change(
+    _ mapped: [MappedEvent], of source: Source, now: Date, in tx: Transaction
+  ) throws -> [EventOutcome] {
+    var outcomes = [EventOutcome](repeating: .accepted, count: mapped.count)
     var places: [UUID: Int] = [:]
-    for (index, item) in mapped.enumerated() where item.event == nil {
+    for (index, item) in mapped.enumerated() {
       guard let id = item.messageID else { continue }
       let key = Self.key(of: "attributes\u{0}\(id)", source)
       if places[key] == nil { places[key] = index } else { outcomes[index] = .duplicate }
     }
     let fresh = try EventStore.insertKeys(places.keys.sorted(), seenOn: now, in: tx)
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
-  }
-
-  private func change(_ mapped: [MappedEvent], now: Date, in tx: Transaction) throws {
-    guard !mapped.isEmpty else { return }
-    let users = try UserStore.resolveOrCreate(mapped.map(\.identities), now: now, in: tx)
-    let items = zip(users, mapped).map { user, item in
-      var change = UserChange()
-      for (key, value) in item.attributes { change.attributes.set(key, value) }
-      return UserChanges.Item(change: change, target: user)
+    let accepted = mapped.indices.filter { outcomes[$0] == .accepted }.map { mapped[$0] }
+    guard !accepted.isEmpty else { return outcomes }
+    let users = try UserStore.resolveOrCreate(accepted.map(\.identities), now: now, in: tx)
+    let changes = zip(users, accepted).compactMap { user, item in
+      UserChange(item.attributes).map { (user: user, change: $0) }
     }
-    _ = try UserChanges.apply(items, source: "api", by: .herald, now: now, in: tx)
+    // Attributes are only set, which never fails.
+    _ = try UserChanges.apply(ofEvents: changes, locking: [], now: now, in: tx)
+    return outcomes
   }
 
   /// Apart from the message ids of events, which are another space.

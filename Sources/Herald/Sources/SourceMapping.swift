@@ -94,7 +94,7 @@ extension SourceMapping {
     let event = eventName.map { name in
       NewEvent(
         index: item.index, messageID: id, user: .identities(found), name: name,
-        timestamp: instant, properties: bytes ?? Array("{}".utf8))
+        timestamp: instant, properties: bytes ?? Array("{}".utf8), change: UserChange(changes))
     }
     return .event(
       MappedEvent(identities: found, event: event, messageID: id, attributes: changes))
@@ -182,6 +182,15 @@ extension SourceMapping {
         "Properties have at most \(EventParser.propertyBytes) bytes.")
     }
     return bytes
+  }
+}
+
+extension UserChange {
+  /// Nil for none.
+  init?(_ attributes: JSONObject) {
+    guard !attributes.isEmpty else { return nil }
+    self.init()
+    for (key, value) in attributes { self.attributes.set(key, value) }
   }
 }
 

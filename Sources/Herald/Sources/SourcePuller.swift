@@ -100,7 +100,8 @@ struct SourcePuller: Sendable {
           failures: state.failures,
           progress: state.progress ?? PullProgress(startedAt: instant, base: state.cursor))
       } catch let error as HeraldError where error.code == .secretsUnreadable {
-        let retry = instant.addingTimeInterval(Self.longestBackoff)
+        // Another process may have the right key.
+        let retry = instant.addingTimeInterval(Self.claimSeconds)
         try PullStore.fail(
           key, error.message, nextAt: retry, restarts: false, now: instant, in: tx)
         return nil

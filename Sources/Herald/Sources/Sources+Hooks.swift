@@ -125,6 +125,7 @@ extension Sources {
 
   private static let privateHeaders: Set<String> = [
     "authorization", "cookie", "proxy-authorization", "x-api-key", "forwarded",
+    "x-real-ip", "host", "accept", "content-length", "connection",
   ]
 
   /// By lower-case names, for mapping and for the dead letters; without secrets and without where the

@@ -36,6 +36,7 @@ extension UserChanges {
       .map { UserStore.RowChange(id: $0, change: $1) }.sorted { $0.id.text < $1.id.text }
     try UserStore.update(rows, now: now, in: tx)
     try watch.record(origins: folded.origins, in: tx)
+    try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
     return faults
   }
 }

@@ -123,8 +123,9 @@ struct MergePropertyTests {
   private func undo(
     _ model: inout Model, _ random: inout SeededRandom, _ api: PeopleAPI, _ now: Date
   ) async throws {
-    guard let (merged, edge) = model.edges.sorted(by: { $0.key < $1.key })
-      .randomElement(using: &random)
+    guard
+      let (merged, edge) = model.edges.sorted(by: { $0.key < $1.key })
+        .randomElement(using: &random)
     else { return }
     #expect(try await api.call(.post, "/v1/merges/\(edge.merge)/undo", now: now).status == 200)
     model.edges[merged] = nil
