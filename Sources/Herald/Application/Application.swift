@@ -25,6 +25,7 @@ public final class Application: Sendable {
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
+  private let historyMover: HistoryMover
   private let sourcePuller: SourcePuller
   private let logger: Logger
 
@@ -49,6 +50,7 @@ public final class Application: Sendable {
     let settings = Settings(db: db)
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
+    let kinds = IdentityKinds(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let catalogue = Catalogue(db: db)
@@ -65,25 +67,46 @@ public final class Application: Sendable {
       handovers: mark, links: links, logger: logger)
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
-    housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db), catalogue: catalogue,
-      jobs: Jobs(db: db, wake: jobsWake), settings: project, violations: Violations(db: db),
-      now: now, logger: logger)
+    let erasures = Erasures(db: db)
+    let violations = Violations(db: db)
+    let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
       db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
-      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
+      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken },
+      form: { await kinds.form() }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
       db: db, secrets: secrets, events: EventIntake(observers: observers),
       allowPrivate: allowPrivate,
       wake: sourcesWake)
+    let audits = audits
+    housekeeper = Housekeeper(
+      chores: [
+        Chore("audit seal", every: 1) { try await audits.seal() },
+        Chore("erasures", every: 1) { try await erasures.advance(for: .seconds(5), now: now()) },
+        Chore("catalogue", every: 1) { try await catalogue.fold(now: now()) },
+        Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
+        Chore("making of months", every: 300) { try await partitions.make(now: now()) },
+        Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
+        Chore("forgetting of message ids", every: 300) {
+          try await partitions.forgetMessages(now: now())
+        },
+        Chore("idempotency keys", every: 3600) { try await idempotency.prune(now: now()) },
+        Chore("violations", every: 3600) { try await violations.prune(now: now()) },
+        Chore("dead letters", every: 3600) { try await sources.pruneDeadLetters(now: now()) },
+        Chore("old jobs", every: 3600) {
+          try await jobs.prune(olderThan: project().retention.jobDays, now: now())
+        },
+      ], logger: logger)
     sourcePuller = SourcePuller(
-      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger)
-    runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
+      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger,
+      form: { await kinds.form() })
+    runner = EndpointRunner(
+      keys: keys, idempotency: idempotency, logger: logger, now: now,
+      form: { await kinds.form() })
+    historyMover = HistoryMover(db: db, logger: logger)
 
     let events = Events(writer: writer)
-    let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project, wake: wake)
@@ -93,19 +116,23 @@ public final class Application: Sendable {
       SystemRoutes.endpoints(db, document),
       MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db, settings: project)),
-      ErasureRoutes.endpoints(Erasures(db: db)),
+      ErasureRoutes.endpoints(erasures),
       ConsentRoutes.endpoints(Consents(db: db)),
       DeviceRoutes.endpoints(Devices(db: db)),
       SuppressionRoutes.endpoints(Suppressions(db: db)),
       CatalogueRoutes.endpoints(catalogue),
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
+      MergeRoutes.endpoints(Merges(db: db)),
+      IdentityConflictRoutes.endpoints(IdentityConflicts(db: db)),
+      IdentityKindRoutes.endpoints(kinds),
+      AttributeRoutes.endpoints(Attributes(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
       EventRoutes.endpoints(events),
       TrackingRoutes.endpoints(
         Tracking(events: events, violations: violations, limits: tracking)),
       ViolationRoutes.endpoints(violations),
-      JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      JobRoutes.endpoints(jobs),
       SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db, links: links)),
@@ -146,6 +173,7 @@ public final class Application: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake) }
       group.addTask { await self.jobRunner.run() }
+      group.addTask { await self.historyMover.run() }
       group.addTask { await self.sourcePuller.run() }
       group.addTask { await self.housekeeper.run() }
     }
@@ -161,7 +189,8 @@ public final class Application: Sendable {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
-      DeviceRoutes.components,
+      MergeRoutes.components, IdentityConflictRoutes.components,
+      IdentityKindRoutes.components, AttributeRoutes.components, DeviceRoutes.components,
       SuppressionRoutes.components, CatalogueRoutes.components, TagRoutes.components,
       UserTagRoutes.components, EventRoutes.components, TrackingRoutes.components,
       ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,

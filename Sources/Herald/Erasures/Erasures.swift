@@ -20,6 +20,7 @@ public struct Erasures: Sendable {
   /// when it is done.
   func erase(_ ref: UserRef, by caller: Caller, now: Date) async throws -> Erasure {
     try await db.write(timeout: .seconds(60)) { tx in
+      try IdentityLock.share(in: tx)
       let id = try UserScope.load(ref, for: caller, now: now, in: tx)
       try UserStore.lock([id], in: tx)
       let user = try UserStore.load(id, now: now, in: tx)
@@ -40,15 +41,10 @@ public struct Erasures: Sendable {
       let answers = try ErasureStore.forgetAnswers(
         to: erasure.userIDs, user.identities, in: tx)
       erasure.add(.init(anonymised: answers), to: "idempotency_keys")
-      erasure.add(
-        .init(deleted: try ViolationStore.erase(naming: user.identities, in: tx)), to: "violations")
-      // However a number was written there.
-      let names =
-        erasure.userIDs.map(\.text)
-        + user.identities.map { $0.kind.key == "phone" ? String($0.value.suffix(9)) : $0.value }
-      erasure.add(
-        .init(deleted: try DeadLetterStore.forget(naming: names, in: tx)),
-        to: "source_dead_letters")
+      let violations = try ViolationStore.erase(naming: user.identities, in: tx)
+      erasure.add(.init(deleted: violations), to: "violations")
+      let letters = try DeadLetterStore.forget(naming: user.identities.map(\.trace), in: tx)
+      erasure.add(.init(deleted: letters), to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)
@@ -57,6 +53,12 @@ public struct Erasures: Sendable {
           "user.erased", "user", id.text, after: erasure.auditJSON, by: caller, at: now), in: tx)
       return erasure
     }
+  }
+
+  /// Goes on with what is under way, for about so long: other chores wait.
+  func advance(for time: Duration, now: Date) async throws {
+    let end = ContinuousClock.now + time
+    while ContinuousClock.now < end, try await advance(now: now) {}
   }
 
   /// A chunk of the oldest erasure under way; false when there is none.
@@ -122,5 +124,13 @@ extension Erasure {
       "erasure": .id(id), "state": .string(state.rawValue),
       "digest": .optional(digest.map { "sha256:\(Hex.encode($0))" }),
     ]
+  }
+}
+
+extension Identity {
+  /// What a text that names it holds, however a phone number was written there.
+  fileprivate var trace: String {
+    if kind.key == "phone" { return String(value.suffix(9)) }
+    return value.utf8.count < 6 ? JSONValue.string(value).text : value
   }
 }
