@@ -15,9 +15,10 @@ struct HistoryMover: Sendable {
   func run() async {
     while !Task.isCancelled {
       do {
+        let began = ContinuousClock.now
         if try await step() {
-          // Leaves the disk to others between two steps.
-          try await Task.sleep(for: .milliseconds(5))
+          // As long as it worked: half of the time is for others.
+          try await Task.sleep(for: max(.milliseconds(5), ContinuousClock.now - began))
           continue
         }
       } catch is CancellationError {
