@@ -25,16 +25,8 @@ extension UserStore {
     }
   }
 
-  /// Finds or makes the user of each set, never failing on conflicting claims: see
+  /// Finds or makes the user of each claim, never failing on conflicting ones: see
   /// `IdentityResolution`. New users have no attributes yet. Deadlock-free among its own kind.
-  static func resolveOrCreate(
-    _ sets: [IdentitySet], now: Date, in tx: Transaction
-  ) throws -> [UUID] {
-    try resolveOrCreate(sets.map { IdentityResolution.Claim(identities: $0) }, now: now, in: tx)
-      .map(\.id)
-  }
-
-  /// The same with the user each claim came in on, where a merge has made it another.
   static func resolveOrCreate(
     _ claims: [IdentityResolution.Claim], by caller: Caller = .herald, now: Date,
     in tx: Transaction
