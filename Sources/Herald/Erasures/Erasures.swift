@@ -34,7 +34,7 @@ public struct Erasures: Sendable {
         state: .running, requestedBy: caller.principal, requestedAt: now, tables: [:],
         suppressed: addresses.count)
       for (table, count) in try ErasureStore.forget(erasure.userIDs, now: now, in: tx) {
-        let isDeleted = ErasureStore.deleted.contains(table)
+        let isDeleted = table != "queue"
         erasure.add(
           isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
       }

@@ -34,7 +34,8 @@ struct IdentityConflict: Sendable {
   func json(masked: Bool) -> JSONValue {
     [
       "id": .id(id), "users": [.id(pair.one), .id(pair.other)], "state": .string(state.rawValue),
-      "kind": .string(kind), "identities": masked ? UserMask.masked(identities) : identities,
+      "kind": .string(kind),
+      "identities": masked ? UserMask.masked(identities, isPersonal: true) : identities,
       "seen": .int(seen), "opened_at": .instant(openedAt), "last_seen_at": .instant(lastSeenAt),
       "resolved_by": .optional(resolvedBy), "resolved_at": .instant(resolvedAt),
       "comment": .optional(comment),
