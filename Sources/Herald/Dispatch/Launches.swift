@@ -56,7 +56,7 @@ struct Launches: Sendable {
         let run = try RunStore.insert(
           UUIDv7.next(now: now), plan: key, version: number, occurrence: "once", now: now, in: tx)
         guard let run else { return nil }
-        let predicate = try approved.crowd(now: now, project)
+        let predicate = try approved.crowd(now: now, project, in: tx)
         let targeted = try RunStore.freeze(run.id, predicate, in: tx)
         if let refusal = try self.refusal(approved, run.id, targeted, project, now: now, in: tx) {
           try RunStore.discard(run.id, in: tx)
@@ -97,7 +97,7 @@ struct Launches: Sendable {
     guard !limits.allowPartialStock, !plan.document.unconditionalCoupons(people: 1).isEmpty
     else { return nil }
     let people = try EnrolmentStore.entrants(
-      run, audience: plan.audience(now: now, project), holdoutSalt: "holdout:\(plan.key)",
+      run, audience: plan.audience(now: now, project, in: tx), holdoutSalt: "holdout:\(plan.key)",
       holdoutBuckets: plan.document.holdoutBuckets, in: tx)
     for (coupon, needed) in plan.document.unconditionalCoupons(people: people) {
       let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
@@ -129,7 +129,7 @@ struct Launches: Sendable {
       let current = try RunStore.load(run.id, in: tx)
       guard current.state != .completed, current.openLanes.contains(lane) else { return }
       let plan = try plans.get(run.plan, run.planVersion, in: tx)
-      let audience = try plan.audience(now: now, project)
+      let audience = try plan.audience(now: now, project, in: tx)
       let closed: SkipCode? =
         if current.state == .cancelled {
           .cancelled
@@ -170,23 +170,27 @@ struct Launches: Sendable {
 extension ApprovedPlan {
   /// The crowd as SQL over `users u`: the trigger's segment within the submitter's user scope, both
   /// as they were approved.
-  func crowd(now: Date, _ project: ProjectSettings) throws -> SQL {
-    let segment = try predicate(document.trigger.condition, now: now, project)
+  func crowd(
+    now: Date, _ project: ProjectSettings, in tx: Transaction
+  ) throws -> SQL {
+    let segment = try predicate(document.trigger.condition, now: now, project, in: tx)
     guard let scope = manifest.userScope else { return segment }
-    return "(\(segment)) AND (\(try predicate(.stored(scope), now: now, project)))"
+    return "(\(segment)) AND (\(try predicate(.stored(scope), now: now, project, in: tx)))"
   }
 
   /// The audience condition as SQL over `users u`, as it was approved; nil without one.
-  func audience(now: Date, _ project: ProjectSettings) throws -> SQL? {
-    try document.audience.map { try predicate($0, now: now, project) }
+  func audience(
+    now: Date, _ project: ProjectSettings, in tx: Transaction
+  ) throws -> SQL? {
+    try document.audience.map { try predicate($0, now: now, project, in: tx) }
   }
 
   private func predicate(
-    _ condition: Condition, now: Date, _ project: ProjectSettings
+    _ condition: Condition, now: Date, _ project: ProjectSettings, in tx: Transaction
   ) throws -> SQL {
     try SegmentCompiler.predicate(
       condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-      unknown: project.unknownConsent)
+      unknown: project.unknownConsent, moving: EventHistory.isMoving(in: tx))
   }
 }
 

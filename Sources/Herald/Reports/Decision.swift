@@ -32,7 +32,7 @@ struct Decision: Sendable {
     switch code.flatMap(SkipCode.init(rawValue:)) {
     case .notInAudience: "audience"
     case .outsideWindow: "window"
-    case .erased: "user"
+    case .erased, .merged: "user"
     case .cancelled: Gate.stopped.rawValue
     default: nil
     }
