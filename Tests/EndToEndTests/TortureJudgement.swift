@@ -30,22 +30,33 @@ struct TortureFlight: CustomStringConvertible {
     return try await count(since: born, in: scene)
   }
 
-  /// Whether some of what is in flight has arrived at the gateway and nobody is settling any of it.
-  static func isOut(in scene: TortureScene) async throws -> Bool {
-    let ids = try await scene.look { db in
+  /// Leases under which something is in flight that has arrived at the gateway; none while
+  /// somebody is in the middle of a transaction.
+  static func arrived(in scene: TortureScene) async throws -> [UUID] {
+    let rows = try await scene.look { db in
       try db.query(
         """
-        SELECT delivery_id::text FROM queue WHERE handed_over_at IS NOT NULL AND tries = 0
-          AND NOT EXISTS (
-            SELECT FROM pg_stat_activity WHERE datname = current_database()
-              AND application_name = 'herald' AND xact_start IS NOT NULL)
+        SELECT delivery_id::text, lease FROM queue
+        WHERE handed_over_at IS NOT NULL AND lease IS NOT NULL AND tries = 0 AND NOT EXISTS (
+          SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'herald' AND xact_start IS NOT NULL)
         """
-      ).map { try $0.get(0, as: String.self) }
+      ).map { (try $0.get(0, as: String.self), try $0.get(1, as: UUID.self)) }
     }
-    guard !ids.isEmpty else { return false }
+    guard !rows.isEmpty else { return [] }
     let log = try String(contentsOfFile: scene.gatewayLog, encoding: .utf8)
     let recent = log.split(separator: "\n").suffix(500).joined()
-    return ids.contains { recent.contains($0) }
+    return Array(Set(rows.filter { recent.contains($0.0) }.map(\.1)))
+  }
+
+  /// Whether what was in flight under one of these leases is somebody else's by now. An expired
+  /// lease that nobody has taken over is as good as before.
+  static func isTakenOver(_ leases: [UUID], in scene: TortureScene) async throws -> Bool {
+    let left = try await scene.look { db in
+      try db.one("SELECT count(DISTINCT lease) FROM queue WHERE lease = ANY(\(leases))")?
+        .get(0, as: Int.self) ?? 0
+    }
+    return left < leases.count
   }
 
   /// Of all processes together.

@@ -57,7 +57,7 @@ extension Torture {
       setting.leaseSeconds = form.pick(short: 1, long: 5)
       setting.latency = 300
       var shape = TortureCampaign.Shape()
-      shape.recipients = form.pick(short: 300, long: 6000)
+      shape.recipients = form.pick(short: 300, long: 5000)
       shape.pace = 100
       let stops = form.pick(short: 1, long: 5)
       print(
@@ -75,18 +75,22 @@ extension Torture {
           let refused = Self.refused(still.output)
           // Stopped where messages are out: else there is nothing to settle late. Not within a
           // transaction: its locks keep the rows from others, and it may well commit.
-          let flight = try await TortureScene.eventually("it stands still in mid-flight") {
+          let (flight, leases) = try await TortureScene.eventually("it stands still in mid-flight")
+          {
             still.signal(SIGSTOP)
             let flight = try await TortureFlight.count(in: scene)
-            let isOut = try await TortureFlight.isOut(in: scene)
-            if flight.once + flight.idempotent > 0, isOut { return flight }
+            let leases = try await TortureFlight.arrived(in: scene)
+            if !leases.isEmpty { return (flight, leases) }
             still.signal(SIGCONT)
             try await Task.sleep(for: .milliseconds(30))
-            return nil as TortureFlight?
+            return nil as (TortureFlight, [UUID])?
           }
           flights.append(flight)
           let other = try scene.start("worker")
-          try await Task.sleep(for: .seconds(Double(setting.leaseSeconds) * 2.5))
+          try await Task.sleep(for: .seconds(Double(setting.leaseSeconds) * 2))
+          _ = try await TortureScene.eventually("the other takes over") {
+            try await TortureFlight.isTakenOver(leases, in: scene) ? true : nil
+          }
           still.signal(SIGCONT)
           print("  stop \(stop): in flight \(flight)")
           _ = try await TortureScene.eventually("the late settling is refused") {
