@@ -14,6 +14,7 @@ public enum Migrations {
     (8, "partitions", PackageResources._008_partitions_sql),
     (9, "statistics", PackageResources._009_statistics_sql),
     (10, "restoration", PackageResources._010_restoration_sql),
+    (17, "journeys", PackageResources._017_journeys_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

@@ -35,7 +35,7 @@ struct Housekeeper: Sendable {
   func makePartitions() async throws {
     let now = now()
     try await db.pool.write(timeout: .seconds(600)) { tx in
-      for table in ["events", "deliveries", "attempts", "receipts"] {
+      for table in ["events", "deliveries", "attempts", "receipts", "step_visits"] {
         for month in 0..<Self.monthsAhead {
           try tx.execute(
             """

@@ -59,7 +59,7 @@ enum MetricsStore {
       """)?.get("n") ?? 0
   }
 
-  static let partitioned = ["events", "deliveries", "attempts", "receipts"]
+  static let partitioned = ["events", "deliveries", "attempts", "receipts", "step_visits"]
 
   /// By table: the months there are without a gap from this one on, up to twelve.
   static func monthsAhead(now: Date, in db: any Queryable) throws -> [(table: String, months: Int)]

@@ -40,6 +40,7 @@ enum ErasureStore {
     try tx.execute(
       #"UPDATE deliveries SET "values" = NULL, provider_id = NULL WHERE user_id = \#(user)"#)
     try tx.execute(#"UPDATE enrolments SET "values" = NULL WHERE user_id = \#(user)"#)
+    try tx.execute(#"UPDATE step_visits SET "values" = NULL WHERE user_id = \#(user)"#)
     try tx.execute("UPDATE attempts SET provider_id = NULL WHERE user_id = \(user)")
     try tx.execute("UPDATE queue SET content = NULL WHERE user_id = \(user)")
   }
