@@ -1,21 +1,35 @@
 #!/usr/bin/env python3
-"""Events a second through POST /v1/events, 100 a request, durable when answered, against SQL.
+"""Events into the database, durable when answered: Herald against libpq by hand and FastAPI services.
 
 Every event has a message_id of its own and belongs to one of 10,000 known users, named by
-external_id. The ceiling writes the same rows (de-duplication keys with ON CONFLICT, then events) to
-the same tables and indexes with pgbench, the values made by the server: no HTTP, no JSON to check,
-no identities to resolve, no users' last_seen. It writes 100 rows a transaction on one connection,
-and 1000 on two for 64 connections, as Herald groups them. The rounds take turns."""
+external_id. All write the same rows to the same tables of one PostgreSQL and take turns:
+
+  libpq      bench/unnest_ceiling.c: `unnest ... ON CONFLICT`, values made beforehand; no HTTP, no JSON
+             to check, nobody to look up, no last_seen. 1000 rows a transaction on two connections, as
+             Herald groups them
+  herald     POST /v1/events
+  fastapi    peers/fastapi_events.py with unnest, and with executemany; two workers
+
+  --import N   also `herald import events` of N events from NDJSON (1,000,000)
+  --half       also the latency of single events at half of the rate found
+  --growth N   instead: Herald's and libpq's rate at 1 M events and on the way to N million"""
 
 import argparse
+import json
+import os
+import random
 import re
 import subprocess
 import tempfile
+import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from statistics import median
 
 from bench import campaign, usage
 from bench.cluster import Cluster, Psql
-from bench.server import ADMIN, Herald
+from bench.peers import FastAPI
+from bench.server import ADMIN, BINARY, Herald
 
 PEOPLE = 10_000
 
@@ -27,7 +41,7 @@ math.randomseed({seed})
 local run, n = tostring({seed}), 0
 function request()
   local parts = {{}}
-  for i = 1, 100 do
+  for i = 1, {size} do
     n = n + 1
     parts[i] = '{{"message_id":"' .. run .. '-' .. n .. '","user":{{"external_id":"u-' ..
       math.random(1, {people}) .. '"}},"name":"order_paid","timestamp":"{now}",' ..
@@ -35,79 +49,192 @@ function request()
   end
   return wrk.format(nil, nil, nil, '{{"events":[' .. table.concat(parts, ",") .. ']}}')
 end
+local pause = {pause}
+if pause > 0 then
+  -- Spread evenly around it, so that connections do not march in step.
+  function delay() return math.random(0, 2 * pause) end
+end
 """
 
-CEILING = r"""
-\set base random(1, {last})
-WITH n AS (
-  SELECT n, 'm-' || gen_random_uuid() AS message_id, c.id AS user_id
-  FROM bench_crowd c WHERE c.n BETWEEN :base AND :base + {rows} - 1
-), keys AS (
-  INSERT INTO event_keys (key, seen_on)
-  SELECT substr(encode(sha256(convert_to('api' || message_id, 'UTF8')), 'hex'), 1, 32)::uuid,
-    current_date FROM n ORDER BY 1
-  ON CONFLICT (key) DO NOTHING RETURNING key
-)
-INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at)
-SELECT user_id, 'order_paid', now(), gen_random_uuid(),
-  '{{"order_id":"o-1","amount":128.5,"currency":"CNY"}}', 'api', message_id, now()
-FROM n ORDER BY user_id;
-"""
+
+class Bench:
+    def __init__(self, options, directory, cluster, url, sql):
+        self.options = options
+        self.directory = Path(directory)
+        self.cluster = cluster
+        self.url = url
+        self.sql = sql
+        self.run = 0
+        self.program = str(self.directory / "unnest_ceiling")
+        include = subprocess.run(
+            ["pg_config", "--includedir"], check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(
+            ["gcc", "-O2", f"-I{include}", "-o", self.program,
+             Path(__file__).parent / "bench" / "unnest_ceiling.c", "-lpq", "-lpthread"], check=True)
+
+    def libpq(self, connections=2, rows=1000, seconds=None, total=0):
+        self.sql.run("CHECKPOINT")
+        with usage.Span(postgres=self.cluster.postmaster) as span:
+            text = subprocess.run(
+                [self.program, self.url, str(connections), str(rows),
+                 str(seconds or self.options.seconds), str(total)],
+                check=True, capture_output=True, text=True).stdout.split()
+        count, took, p50, p99, cpu = int(text[0]), *map(float, text[1:])
+        return dict(rate=count / took, p50=p50, p99=p99, own=1e6 * cpu / count,
+                    postgres=1e6 * span.cpu["postgres"] / count, rss=0)
+
+    def http(self, server, connections, size, pause=0):
+        self.run += 1
+        script = self.directory / "events.lua"
+        script.write_text(SCRIPT.format(
+            key=ADMIN, seed=int(time.time() * 1000) + self.run, people=PEOPLE, size=size,
+            pause=pause, now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")))
+        self.sql.run("CHECKPOINT")
+        before = self.events()
+        with usage.Span(
+                watch=server.pid, own=server.pid, postgres=self.cluster.postmaster) as span:
+            text = subprocess.run(
+                ["wrk", "-t", "1", "-c", str(connections), "-d", f"{self.options.seconds}s",
+                 "--latency", "--timeout", "30s", "-s", script,
+                 f"http://127.0.0.1:{server.port}/v1/events"],
+                check=True, capture_output=True, text=True).stdout
+        if "Non-2xx" in text:
+            raise RuntimeError(text)
+        answered = size * int(re.search(r"(\d+) requests in", text)[1])
+        stored = self.events() - before
+        # Requests cut off at the end are stored without having been counted.
+        assert answered <= stored <= answered + size * connections, (answered, stored)
+        p50, p99 = (milliseconds(re.search(rf"^\s+{share}%\s+(\S+)", text, re.M)[1])
+                    for share in (50, 99))
+        rate = size * float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
+        return dict(rate=rate, p50=p50, p99=p99, own=1e6 * span.cpu["own"] / stored,
+                    postgres=1e6 * span.cpu["postgres"] / stored, rss=span.peak_rss)
+
+    def events(self):
+        return int(self.sql.value("SELECT count(*) FROM event_keys"))
+
+    def show(self, what, rounds):
+        best = {key: median(round[key] for round in rounds) for key in rounds[0]}
+        rates = ", ".join(f"{round['rate']:,.0f}" for round in rounds)
+        memory = f", {best['rss']:.0f} MB" if best["rss"] else ""
+        print(f"  {what:36s} {best['rate']:9,.0f} events/s ({rates}); p50 {best['p50']:.1f} ms, "
+              f"p99 {best['p99']:.1f} ms; CPU us per event: own {best['own']:.1f}, PostgreSQL "
+              f"{best['postgres']:.1f}{memory}", flush=True)
+        return best["rate"]
+
+
+def milliseconds(text):
+    number, unit = re.match(r"([0-9.]+)(us|ms|s|m)$", text).groups()
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--seconds", type=int, default=6)
-    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--import", type=int, default=0, dest="imported")
+    options.add_argument("--half", action="store_true")
+    options.add_argument("--growth", type=int, default=0)
     options = options.parse_args()
     print(f"ingestion: {usage.conditions()}; PostgreSQL with default durability, wrk with one "
-          f"thread, {options.rounds} rounds of {options.seconds} s")
+          f"thread, median of {options.rounds} rounds of {options.seconds} s", flush=True)
     with tempfile.TemporaryDirectory() as directory, Cluster() as cluster:
         url = cluster.create("herald")
         with Herald(url) as herald, Psql(url) as sql:
             campaign.seed(sql, PEOPLE)
-            sql.run("""
-              CREATE TABLE bench_crowd AS SELECT row_number() OVER ()::integer AS n, id FROM users;
-              ALTER TABLE bench_crowd ADD PRIMARY KEY (n); ANALYZE bench_crowd""")
-            for connections, clients, rows in ((1, 1, 100), (64, 2, 1000)):
-                for number in range(options.rounds):
-                    raw = pgbench(directory, url, options.seconds, clients, rows)
-                    measure(options, directory, cluster, herald, sql, connections, number, raw)
+            bench = Bench(options, directory, cluster, url, sql)
+            if options.growth:
+                growth(bench, herald)
+            else:
+                compare(bench, herald)
+                if options.imported:
+                    imported(bench, herald)
 
 
-def pgbench(directory, url, seconds, clients, rows):
-    script = Path(directory, "ceiling.sql")
-    script.write_text(CEILING.format(rows=rows, last=PEOPLE - rows))
-    text = subprocess.run(
-        ["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds),
-         "-f", script, url], check=True, capture_output=True, text=True).stdout
-    return rows * float(re.search(r"tps = ([0-9.]+)", text)[1])
+def compare(bench, herald):
+    options = bench.options
+    with FastAPI(bench.url, "unnest") as unnest, FastAPI(bench.url, "executemany") as many:
+        for server in (herald, unnest, many):
+            bench.http(server, 8, 100)
+        # Turns, so that what else the machine does falls on all alike.
+        batch = {"libpq": [], "herald": [], "unnest": [], "many": []}
+        single = {"herald": [], "unnest": []}
+        for _ in range(options.rounds):
+            batch["libpq"].append(bench.libpq())
+            batch["herald"].append(bench.http(herald, 16, 100))
+            batch["unnest"].append(bench.http(unnest, 16, 100))
+            batch["many"].append(bench.http(many, 16, 100))
+            single["herald"].append(bench.http(herald, 64, 1))
+            single["unnest"].append(bench.http(unnest, 64, 1))
+        raw = bench.show("libpq, 1000 rows x 2 connections", batch["libpq"])
+        ours = bench.show("herald, 100 events x 16 connections", batch["herald"])
+        fair = bench.show("fastapi unnest, the same", batch["unnest"])
+        slow = bench.show("fastapi executemany, the same", batch["many"])
+        print(f"    = {ours / raw:.2f} x libpq (target 0.5), {ours / fair:.1f} x fastapi unnest (2), "
+              f"{ours / slow:.1f} x executemany (5)")
+        one = bench.show("herald, 1 event x 64 connections", single["herald"])
+        other = bench.show("fastapi unnest, the same", single["unnest"])
+        print(f"    = {one / other:.1f} x fastapi unnest (target 4)")
+    if options.half:
+        # 64 connections that wait as long as makes half of the rate.
+        latency = median(round["p50"] for round in single["herald"])
+        pause = max(1, round(64_000 / (one / 2) - latency / 3))
+        half = [bench.http(herald, 64, 1, pause) for _ in range(options.rounds)]
+        rate = bench.show("herald, 1 event x 64, about half load", half)
+        print(f"    = {rate / one:.2f} of the rate; p99 / p50 = "
+              f"{median(r['p99'] / r['p50'] for r in half):.1f} (target 4)")
+    bench.batch_rate = ours
 
 
-def measure(options, directory, cluster, herald, sql, connections, number, raw):
-    seed = 1000 * connections + number
-    script = Path(directory, "events.lua")
-    script.write_text(SCRIPT.format(
-        key=ADMIN, seed=seed, people=PEOPLE, now=sql.value("SELECT to_char(now() AT TIME ZONE "
-        "'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")))
-    before = int(sql.value("SELECT count(*) FROM events"))
-    with usage.Span(watch=herald.pid, herald=herald.pid, postgres=cluster.postmaster) as span:
-        text = subprocess.run(
-            ["wrk", "-t", "1", "-c", str(connections), "-d", f"{options.seconds}s", "--latency",
-             "--timeout", "30s", "-s", script, f"http://127.0.0.1:{herald.port}/v1/events"],
-            check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in text:
-        raise RuntimeError(text)
-    events = 100 * int(re.search(r"(\d+) requests in", text)[1])
-    stored = int(sql.value("SELECT count(*) FROM events")) - before
-    # Requests cut off at the end are stored without having been counted.
-    assert events <= stored <= events + 100 * connections, (events, stored)
-    rate = 100 * float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
-    p50, p99 = (re.search(rf"^\s+{share}%\s+(\S+)", text, re.M)[1] for share in (50, 99))
-    print(f"  {connections} connections, round {number + 1}: {rate:,.0f} events/s = "
-          f"{rate / raw:.2f} x SQL ({raw:,.0f}/s); p50 {p50}, p99 {p99}; CPU per event: herald "
-          f"{1e6 * span.cpu['herald'] / stored:.1f} us, PostgreSQL "
-          f"{1e6 * span.cpu['postgres'] / stored:.1f} us; herald's memory {span.peak_rss:.0f} MB")
+def imported(bench, herald):
+    path = bench.directory / "events.ndjson"
+    write(path, bench.options.imported)
+    bench.sql.run("CHECKPOINT")
+    with usage.Span(
+            watch=herald.pid, own=herald.pid, postgres=bench.cluster.postmaster) as span:
+        subprocess.run(
+            [BINARY, "import", "events", path, "--url", f"http://127.0.0.1:{herald.port}",
+             "--key", ADMIN], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    count = bench.options.imported
+    rate = count / span.seconds
+    print(f"  herald import events, {count:,} lines: {span.seconds:.1f} s with the upload, "
+          f"{rate:,.0f} events/s = {rate / bench.batch_rate:.2f} x the batch row (target 0.7); CPU "
+          f"us per event: herald {1e6 * span.cpu['own'] / count:.1f}, PostgreSQL "
+          f"{1e6 * span.cpu['postgres'] / count:.1f}, {span.peak_rss:.0f} MB")
+
+
+def write(path, count):
+    """The last four weeks' events, in the order of time."""
+    rng = random.Random(1)
+    start = datetime.now(timezone.utc) - timedelta(days=28)
+    step = timedelta(days=28) / count
+    with open(path, "w") as file:
+        for n in range(count):
+            at = (start + n * step).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            file.write(
+                f'{{"message_id":"import-{n}","user":{{"external_id":"u-{rng.randint(1, PEOPLE)}"}},'
+                f'"name":"order_paid","timestamp":"{at}","properties":{{"order_id":"o-{n}",'
+                f'"amount":128.5,"currency":"CNY"}}}}\n')
+
+
+def growth(bench, herald):
+    first = None
+    for million in sorted({1, 5, 10, 15, 20, bench.options.growth}):
+        if million > bench.options.growth:
+            break
+        missing = million * 1_000_000 - bench.events()
+        if missing > 0:
+            bench.libpq(seconds=3600, total=missing)
+        bench.sql.run("VACUUM (ANALYZE, INDEX_CLEANUP OFF) events, event_keys, users")
+        raw, ours = [], []
+        for _ in range(bench.options.rounds):
+            raw.append(bench.libpq())
+            ours.append(bench.http(herald, 16, 100))
+        print(f"  at {bench.events() / 1e6:.1f} M events")
+        bench.show("libpq", raw)
+        rate = bench.show("herald", ours)
+        first = first or rate
+        print(f"    = {rate / first:.2f} x the rate at 1 M (target 0.65)")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ public enum Migrations {
     (8, "partitions", PackageResources._008_partitions_sql),
     (9, "statistics", PackageResources._009_statistics_sql),
     (10, "restoration", PackageResources._010_restoration_sql),
+    (11, "tracking", PackageResources._011_tracking_sql),
+    (12, "retention", PackageResources._012_retention_sql),
+    (15, "people", PackageResources._015_people_sql),
     (17, "journeys", PackageResources._017_journeys_sql),
   ]
 

@@ -32,7 +32,18 @@ def cpu(pid):
 
 
 def rss(pid):
-    """Resident megabytes."""
+    """Resident megabytes of a process and its children; pages they share count for each."""
+    total = _rss(pid)
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and _stat(entry)[0] == pid:
+                total += _rss(entry)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total
+
+
+def _rss(pid):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
             return int(line.split()[1]) / 1024
@@ -60,7 +71,7 @@ class Span:
     def _sample(self):
         while not self._done.is_set():
             self.peak_rss = max(self.peak_rss, rss(self._watch))
-            self._done.wait(0.05)
+            self._done.wait(0.1)
 
     def __exit__(self, *_):
         self.seconds = time.perf_counter() - self._start

@@ -8,6 +8,7 @@ DO $$ BEGIN
     REVOKE INSERT, UPDATE, DELETE ON schema_migrations FROM herald_app;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO herald_app;
     GRANT EXECUTE ON FUNCTION herald_make_partition(text, date) TO herald_app;
+    GRANT EXECUTE ON FUNCTION herald_drop_partition(text, date) TO herald_app;
     GRANT EXECUTE ON FUNCTION herald_analyze(text) TO herald_app;
   END IF;
 END $$;

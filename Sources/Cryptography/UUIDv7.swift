@@ -19,6 +19,21 @@ public enum UUIDv7 {
     return make(stamp: unique)
   }
 
+  /// So many ids, each greater than the one before, as `next(now:)` gives them one by one.
+  public static func next(_ count: Int, now: Date = Date()) -> [UUID] {
+    guard count > 0 else { return [] }
+    let current = stamp(of: now)
+    let first = last.withLock { last in
+      let first = max(current, last &+ 1)
+      last = first &+ UInt64(count - 1)
+      return first
+    }
+    let random = randomBytes(8 * count)
+    return (0..<count).map { place in
+      make(stamp: first &+ UInt64(place), random: random[(8 * place)..<(8 * place + 8)])
+    }
+  }
+
   /// An id of exactly that instant; ids of the same 1/4096 ms have no order among them.
   public static func at(_ instant: Date) -> UUID {
     make(stamp: stamp(of: instant))
@@ -41,15 +56,20 @@ public enum UUIDv7 {
   }
 
   private static func make(stamp: UInt64) -> UUID {
-    let random = randomBytes(8)
+    make(stamp: stamp, random: randomBytes(8)[...])
+  }
+
+  /// `random`: eight bytes.
+  private static func make(stamp: UInt64, random: ArraySlice<UInt8>) -> UUID {
+    let at = random.startIndex
     let time = stamp >> 12
     func byte(_ shift: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: time >> shift) }
     return UUID(
       uuid: (
         byte(40), byte(32), byte(24), byte(16), byte(8), byte(0),
         0x70 | UInt8(truncatingIfNeeded: stamp >> 8 & 0x0F), UInt8(truncatingIfNeeded: stamp),
-        0x80 | random[0] & 0x3F, random[1], random[2], random[3],
-        random[4], random[5], random[6], random[7]
+        0x80 | random[at + 0] & 0x3F, random[at + 1], random[at + 2], random[at + 3],
+        random[at + 4], random[at + 5], random[at + 6], random[at + 7]
       ))
   }
 }

@@ -40,6 +40,7 @@ struct HTTPChannel: ChannelAdapter {
     switch await client.send(request) {
     case .response(let response): return Self.outcome(of: response, now: now())
     case .notSent(let reason): return .retry(after: nil, reason: reason)
+    case .forbidden(let reason): return .senderFault(reason: reason)
     case .unknown(let reason): return .unknown(reason: reason)
     }
   }

@@ -100,7 +100,7 @@ extension JSONCursor {
       for later in (first + 1)..<keys.count {
         let range = keys[later].range
         for earlier in first..<later where keys[earlier].range.count == range.count {
-          if bytes[keys[earlier].range].elementsEqual(bytes[range]) { throw duplicate(keys[later]) }
+          if areEqual(keys[earlier].range, range) { throw duplicate(keys[later]) }
         }
       }
     } else {
@@ -109,6 +109,17 @@ extension JSONCursor {
       where !seen.insert(KeyBytes(bytes: unescaped(span))).inserted {
         throw duplicate(span)
       }
+    }
+  }
+
+  /// Of ranges of one length.
+  private func areEqual(_ first: Range<Int>, _ second: Range<Int>) -> Bool {
+    bytes.withUnsafeBufferPointer { buffer in
+      for distance in 0..<first.count
+      where buffer[first.lowerBound + distance] != buffer[second.lowerBound + distance] {
+        return false
+      }
+      return true
     }
   }
 

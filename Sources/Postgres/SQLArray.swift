@@ -1,3 +1,5 @@
+import Foundation
+
 /// One-dimensional arrays in PostgreSQL's binary format: number of dimensions, null flag, element
 /// type, length and lower bound, then each element with its length (-1 for NULL).
 extension Array: SQLBindable where Element: SQLBindable {
@@ -32,6 +34,28 @@ extension Array: SQLBindable where Element: SQLBindable {
     if isEmpty { return buffer }
     buffer.append(bigEndian: length)
     buffer.append(bigEndian: Int32(1))
+    // What ingestion binds by the thousand, without a parameter for each.
+    if let ids = self as? [UUID] {
+      for id in ids {
+        buffer.append(bigEndian: Int32(16))
+        Swift.withUnsafeBytes(of: id.uuid) { buffer.append(contentsOf: $0) }
+      }
+      return buffer
+    }
+    if let texts = self as? [String] {
+      for var text in texts {
+        let isClean = text.withUTF8 { bytes -> Bool in
+          buffer.append(bigEndian: Int32(truncatingIfNeeded: bytes.count))
+          buffer.append(contentsOf: bytes)
+          return bytes.count <= Int32.max && !bytes.contains(0)
+        }
+        guard isClean else {
+          throw PostgresError(
+            kind: .encoding, message: "text contains a NUL character or exceeds 2 GB")
+        }
+      }
+      return buffer
+    }
     var hasNull = false
     for element in self {
       let parameter = element.sqlParameter

@@ -11,7 +11,7 @@ import JSON
 ///     string  = '…' or "…", without escapes
 ///
 /// Paths that exist: `user.<attribute>` (and what lies in it), `event.<property>`, `plan.key`,
-/// `steps.<id>.coupon.code` and `steps.<id>.coupon.valid_until`.
+/// `steps.<id>.coupon.code`, `steps.<id>.coupon.valid_until` and `unsubscribe_url`.
 public struct Template: Sendable, Equatable {
   public let source: String
   let pieces: [Piece]
@@ -50,10 +50,13 @@ public struct Template: Sendable, Equatable {
 
 /// Where a value comes from: `user.address.city`.
 public struct TemplatePath: Sendable, Equatable, CustomStringConvertible {
-  public enum Root: String, Sendable, CaseIterable { case user, event, plan, steps }
+  public enum Root: String, Sendable, CaseIterable {
+    case user, event, plan, steps
+    case unsubscribeURL = "unsubscribe_url"
+  }
 
   public let root: Root
-  /// Never empty.
+  /// Empty for `unsubscribe_url` only.
   public let names: [String]
 
   public init(_ root: Root, _ names: [String]) {

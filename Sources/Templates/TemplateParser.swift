@@ -145,13 +145,15 @@ struct TemplateParser {
       case .plan: names == ["key"]
       case .steps:
         names.count == 3 && names[1] == "coupon" && ["code", "valid_until"].contains(names[2])
+      case .unsubscribeURL: names.isEmpty
       case nil: false
       }
     guard let root, isKnown else {
       fault(
         .unknownVariable,
         "There is no '\(([first] + names).joined(separator: "."))'; there are user.<attribute>, "
-          + "event.<property>, plan.key, steps.<id>.coupon.code and steps.<id>.coupon.valid_until.",
+          + "event.<property>, plan.key, steps.<id>.coupon.code, steps.<id>.coupon.valid_until and "
+          + "unsubscribe_url.",
         at: start)
       return nil
     }

@@ -149,7 +149,7 @@ struct TortureCampaign: Sendable {
   /// Whether the run is over. Looks past Herald, so that it works while Herald is down.
   func isCompleted(_ scene: TortureScene) async throws -> Bool {
     let key = key
-    return try await scene.pool.read { db in
+    return try await scene.look { db in
       try db.one("SELECT 1 FROM runs WHERE plan = \(key) AND state = 'completed'") != nil
     }
   }
@@ -157,7 +157,7 @@ struct TortureCampaign: Sendable {
   /// How many deliveries are settled, which tells how far it is.
   func settled(_ scene: TortureScene) async throws -> Int {
     let key = key
-    return try await scene.pool.read { db in
+    return try await scene.look { db in
       try db.one(
         "SELECT count(*) FROM deliveries WHERE plan = \(key) AND status <> 'pending'")?.get(0) ?? 0
     }

@@ -145,7 +145,7 @@ final class TortureClient: Sendable {
   func judge(_ scene: TortureScene) async throws {
     let state = state.withLock { $0 }
     let acknowledged = state.acknowledged
-    let kept = try await scene.pool.read { db in
+    let kept = try await scene.look { db in
       try db.one(
         """
         SELECT count(*) FROM identities

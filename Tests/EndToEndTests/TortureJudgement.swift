@@ -19,7 +19,7 @@ struct TortureFlight: CustomStringConvertible {
     _ = await herald.end(within: .seconds(10))
     // A COMMIT that was on its way is still carried out.
     _ = try await TortureScene.eventually("the dead process's sessions end") {
-      try await scene.pool.read { db in
+      try await scene.look { db in
         try db.one(
           """
           SELECT 1 FROM pg_stat_activity
@@ -30,11 +30,25 @@ struct TortureFlight: CustomStringConvertible {
     return try await count(since: born, in: scene)
   }
 
+  /// Whether everything in flight has surely left and nobody is settling any of it.
+  static func isOut(in scene: TortureScene) async throws -> Bool {
+    try await scene.look { db in
+      try db.one(
+        """
+        SELECT 1 WHERE NOT EXISTS (
+          SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'herald' AND xact_start IS NOT NULL)
+        AND NOT EXISTS (
+          SELECT FROM queue WHERE handed_over_at > clock_timestamp() - interval '50 ms')
+        """) != nil
+    }
+  }
+
   /// Of all processes together.
   static func count(
     since: Date = .distantPast, in scene: TortureScene
   ) async throws -> TortureFlight {
-    let rows = try await scene.pool.read { db in
+    let rows = try await scene.look { db in
       try db.query(
         """
         SELECT sender, count(*) AS n FROM queue WHERE handed_over_at >= \(since) GROUP BY sender
@@ -51,7 +65,7 @@ struct TortureFlight: CustomStringConvertible {
 extension TortureScene {
   /// By the database's clock.
   func instant() async throws -> Date {
-    try await pool.read { db in
+    try await look { db in
       try db.one("SELECT clock_timestamp()")?.get(0, as: Date.self) ?? Date()
     }
   }

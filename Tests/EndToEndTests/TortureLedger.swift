@@ -82,7 +82,7 @@ struct TortureLedger {
 
   private mutating func readTables(_ scene: TortureScene) async throws {
     let plan = plan
-    let (rows, tries) = try await scene.pool.read { db in
+    let (rows, tries) = try await scene.look { db in
       (
         try db.query(
           """
@@ -112,7 +112,7 @@ struct TortureLedger {
   private mutating func checkPeople(_ campaign: TortureCampaign, _ scene: TortureScene) async throws
   {
     let plan = plan
-    let counts = try await scene.pool.read { db in
+    let counts = try await scene.look { db in
       try ["runs", "targets", "decided", "open", "queued", "unfit"].map { name in
         let query: [String: SQL] = [
           "runs": "SELECT count(*) FROM runs WHERE plan = \(plan) AND state = 'completed'",
@@ -158,7 +158,7 @@ struct TortureLedger {
 
   private mutating func checkCoupons(_ scene: TortureScene) async throws {
     let plan = plan
-    let issues = try await scene.pool.read { db in
+    let issues = try await scene.look { db in
       try db.query(
         "SELECT code, delivery_id::text, user_id FROM coupon_issues WHERE plan = \(plan)"
       ).map {

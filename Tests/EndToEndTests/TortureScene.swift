@@ -114,6 +114,20 @@ struct TortureScene: Sendable {
       ].merging(environment) { $1 })
   }
 
+  /// Looks at the tables, past Herald. The pool's connections may be those of a server that has
+  /// crashed since.
+  func look<T: Sendable>(
+    _ body: @escaping @Sendable (any Queryable) throws -> T
+  ) async throws -> T {
+    try await Self.eventually("the database answers") {
+      do {
+        return try await pool.read(body)
+      } catch let error as PostgresError where error.isUnavailable {
+        return nil
+      }
+    }
+  }
+
   /// Returns when the API serves.
   func ready(_ program: Program, port: Int? = nil) async throws {
     let client =

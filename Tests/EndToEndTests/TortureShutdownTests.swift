@@ -38,7 +38,7 @@ extension Torture {
           #expect(status == 0, "\(herald.output.suffix(2000))")
           let left = try await TortureFlight.count(in: scene)
           #expect(left.idempotent + left.once == 0, "left in flight: \(left)")
-          let leased = try await scene.pool.read { db in
+          let leased = try await scene.look { db in
             try db.one("SELECT count(*) FROM queue WHERE lease IS NOT NULL")?.get(0, as: Int.self)
           }
           #expect(leased == 0, "rows are still leased")

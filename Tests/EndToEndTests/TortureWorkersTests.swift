@@ -72,11 +72,14 @@ extension Torture {
         try await campaign.begins(scene)
         var flights: [TortureFlight] = []
         for stop in 1...stops {
-          // Stopped where something is in flight: else there is nothing to settle late.
+          let refused = Self.refused(still.output)
+          // Stopped where messages are out: else there is nothing to settle late. Not within a
+          // transaction: its locks keep the rows from others, and it may well commit.
           let flight = try await TortureScene.eventually("it stands still in mid-flight") {
             still.signal(SIGSTOP)
             let flight = try await TortureFlight.count(in: scene)
-            if flight.once > 0, flight.idempotent > 0 { return flight }
+            let isOut = try await TortureFlight.isOut(in: scene)
+            if flight.once > 0, flight.idempotent > 0, isOut { return flight }
             still.signal(SIGCONT)
             try await Task.sleep(for: .milliseconds(30))
             return nil as TortureFlight?
@@ -87,7 +90,7 @@ extension Torture {
           still.signal(SIGCONT)
           print("  stop \(stop): in flight \(flight)")
           _ = try await TortureScene.eventually("the late settling is refused") {
-            Self.refused(still.output) > 0 ? true : nil
+            Self.refused(still.output) > refused ? true : nil
           }
           other.signal(SIGTERM)
           #expect(await other.end(within: .seconds(30)) == 0)
@@ -170,7 +173,7 @@ extension Torture {
           return await group.reduce(into: []) { $0.append($1) }
         }
         let good = answers.filter { 200..<300 ~= $0.0 }
-        let keys = try await scene.pool.read { db in
+        let keys = try await scene.look { db in
           try db.one("SELECT count(*) FROM api_keys WHERE name = 'once'")?.get(0, as: Int.self)
         }
         print(

@@ -1,10 +1,10 @@
 import Cryptography
 import Foundation
-import HTTP
 import Herald
 import JSON
 import Testing
 
+@testable import HTTP
 @testable import HeraldChannels
 
 @Suite("The http adapter")
@@ -47,6 +47,33 @@ struct HTTPChannelTests {
     #expect(requests[0].body == requests[1].body)
     #expect(requests[1].header("webhook-timestamp") == "1767225660")
     #expect(requests[0].header("webhook-signature") != requests[1].header("webhook-signature"))
+  }
+
+  @Test("a name that leads into one's own network is the sender's fault, with the way out named")
+  func forbiddenName() async throws {
+    var configuration = ClientConfiguration(allowPrivateAddresses: false)
+    configuration.lookup = { host in
+      guard host == "inside.example" else { return .failure(ClientRefusal(reason: "not there")) }
+      return .success(["10.1.2.3"].compactMap { ClientAddress(literal: $0) })
+    }
+    func send(_ url: String) async -> AttemptOutcome {
+      await HTTPChannel(
+        client: HTTPClient(configuration, logger: Fixture.logger), url: url,
+        secrets: [Fixture.secret], resendsSafely: false, timeout: .seconds(5), group: "test",
+        now: { Date() }
+      ).send(Fixture.message())
+    }
+    guard case .senderFault(let reason) = await send("http://inside.example/hook") else {
+      Issue.record("it is tried again")
+      return
+    }
+    #expect(reason.contains("HERALD_ALLOW_PRIVATE_ENDPOINTS"))
+    #expect(reason.contains("inside.example"))
+    // What a name server says later may be better.
+    guard case .retry = await send("http://absent.example/hook") else {
+      Issue.record("it is not tried again")
+      return
+    }
   }
 
   @Test("while a secret is replaced both sign, the new one first")

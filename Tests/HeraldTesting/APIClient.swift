@@ -44,6 +44,18 @@ public struct APIClient: Sendable {
         body: body?.bytes ?? [], timeout: timeout, maxResponseBytes: 16 << 20))
   }
 
+  /// A body as it is, of a type of its own.
+  public func send(
+    _ path: String, bytes: [UInt8], type: String = "application/json",
+    timeout: Duration = .seconds(60)
+  ) async -> ClientOutcome {
+    await http.send(
+      ClientRequest(
+        method: "POST", url: base + path,
+        headers: [("Authorization", "Bearer \(key)"), ("Content-Type", type)],
+        body: bytes, timeout: timeout, maxResponseBytes: 16 << 20))
+  }
+
   /// The answer's body; throws for any status but 2xx.
   @discardableResult
   public func call(
@@ -57,7 +69,7 @@ public struct APIClient: Sendable {
       throw Failure(
         description: "\(method) \(path): \(response.status) "
           + String(decoding: response.body.prefix(2000), as: UTF8.self))
-    case .notSent(let reason), .unknown(let reason):
+    case .notSent(let reason), .forbidden(let reason), .unknown(let reason):
       throw Failure(description: "\(method) \(path): \(reason)")
     }
   }

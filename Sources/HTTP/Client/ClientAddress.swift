@@ -109,11 +109,17 @@ struct ClientAddress: Sendable, Hashable, CustomStringConvertible {
 /// Why a request is not sent.
 struct ClientRefusal: Error, Sendable, Equatable {
   let reason: String
+  /// Because of where it would go.
+  var isForbidden = false
 
   /// The wall against requests into one's own network.
   static func forbidden(_ place: String, kind: String) -> ClientRefusal {
     ClientRefusal(
       reason: "\(place) is a \(kind) address, which endpoints may not use unless "
-        + "HERALD_ALLOW_PRIVATE_ENDPOINTS allows it")
+        + "HERALD_ALLOW_PRIVATE_ENDPOINTS allows it", isForbidden: true)
+  }
+
+  var outcome: ClientOutcome {
+    isForbidden ? .forbidden(reason: reason) : .notSent(reason: reason)
   }
 }

@@ -104,7 +104,7 @@ final class ClientLoop: @unchecked Sendable {
       switch names.answer(for: submission.target, now: now) {
       case .pinned(let pin): submission.pin = pin
       case .refused(let refusal):
-        return finish(submission, .notSent(reason: refusal.reason))
+        return finish(submission, refusal.outcome)
       case .missing:
         let host = submission.target.host
         if resolving[host] == nil { resolver.resolve(host) }

@@ -6,6 +6,9 @@ public enum ClientOutcome: Sendable {
   case response(ClientResponse)
   /// Surely nothing of the request left this machine: sending it again cannot duplicate anything.
   case notSent(reason: String)
+  /// Nothing was sent, because the URL leads to an address that is not allowed: sending it again comes
+  /// to the same until somebody changes the URL, its name's addresses or the configuration.
+  case forbidden(reason: String)
   /// The request, or a part of it, may have reached the server; what it did with it is not known.
   case unknown(reason: String)
 }

@@ -154,7 +154,7 @@ final class ClientTransfer {
       return .response(
         ClientResponse(status: status, head: head, body: body, isTruncated: isTruncated))
     }
-    if let blocked, !hasStarted { return .notSent(reason: blocked.reason) }
+    if let blocked, !hasStarted { return blocked.outcome }
     if isHeadTooLong {
       return .unknown(reason: "answer has more than \(maxHeaderBytes) bytes of headers")
     }

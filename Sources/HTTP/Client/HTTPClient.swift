@@ -30,7 +30,7 @@ public final class HTTPClient: Sendable {
     do {
       submission = try ClientSubmission(request, allowPrivate: configuration.allowPrivateAddresses)
     } catch {
-      return .notSent(reason: error.reason)
+      return error.outcome
     }
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in

@@ -30,10 +30,12 @@ public final class Application: Sendable {
   public static let version = "0.1.0"
 
   /// `now` is the business clock; `handovers` the directory of the marks by which a restored
-  /// database is recognised. Connects to nothing yet.
+  /// database is recognised; `publicURL` where people reach this server, for links in messages.
+  /// Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
     dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
+    publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -43,45 +45,55 @@ public final class Application: Sendable {
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
     let idempotency = Idempotency(db: db)
+    let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
+    let writer = EventWriter(db: db, logger: logger)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
     let mark = HandoverMark(directory: handovers)
+    let links = UnsubscribeLinks(publicURL: publicURL, secrets: secrets)
     dispatcher = Dispatcher(
       db: db, senders: senders, settings: dispatch, projectSettings: project, now: now,
-      handovers: mark, logger: logger)
+      handovers: mark, links: links, logger: logger)
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments, now: now,
-      logger: logger)
-    jobRunner = JobRunner(db: db, logger: logger, wake: jobsWake, now: now)
+      db: db, audits: audits, idempotency: idempotency, segments: segments,
+      partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
+    jobRunner = JobRunner(
+      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
     document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db, settings: project)
-    let reports = Reports(db: db, settings: project)
+    let approvals = Approvals(db: db, settings: project, wake: wake)
+    let reports = Reports(db: db, settings: project, wake: wake)
     checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [
       SystemRoutes.endpoints(db, document),
       MetricsRoutes.endpoints(metrics, keys),
-      UserRoutes.endpoints(Users(db: db)),
+      UserRoutes.endpoints(Users(db: db, settings: project)),
+      ErasureRoutes.endpoints(Erasures(db: db)),
+      ConsentRoutes.endpoints(Consents(db: db)),
+      DeviceRoutes.endpoints(Devices(db: db)),
+      SuppressionRoutes.endpoints(Suppressions(db: db)),
+      UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: EventWriter(db: db, logger: logger))),
+      EventRoutes.endpoints(Events(writer: writer)),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
       SegmentRoutes.endpoints(segments),
-      TemplateRoutes.endpoints(Templates(db: db)),
+      TemplateRoutes.endpoints(Templates(db: db, links: links)),
       CouponRoutes.endpoints(Coupons(db: db)),
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
-      PlanRoutes.endpoints(Plans(db: db), approvals),
+      PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
-      StopRoutes.endpoints(Stops(db: db)),
+      StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
       AuditRoutes.endpoints(audits),
@@ -122,7 +134,9 @@ public final class Application: Sendable {
   private static var components: JSONObject {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
-      UserRoutes.components, TagRoutes.components, UserTagRoutes.components,
+      UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
+      DeviceRoutes.components,
+      SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
       EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,

@@ -9,19 +9,25 @@ struct Housekeeper: Sendable {
   let audits: Audits
   let idempotency: Idempotency
   let segments: Segments
+  let partitions: Partitions
+  let erasures: Erasures
   let now: @Sendable () -> Date
   let logger: Logger
-
-  /// Months made ahead, the current one included.
-  private static let monthsAhead = 3
 
   func run() async {
     var turn = 0
     while !Task.isCancelled {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
-        await attempt("partitions") { try await makePartitions() }
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+      }
+      await attempt("erasures") { try await erase() }
+      if turn % 300 == 0 {
+        await attempt("making of months") { try await partitions.make(now: now()) }
+        await attempt("dropping of months") { try await partitions.drop(now: now()) }
+        await attempt("forgetting of message ids") {
+          try await partitions.forgetMessages(now: now())
+        }
       }
       if turn % 60 == 30 {
         await attempt("rule tags") { try await segments.refreshRuleTags(now: now()) }
@@ -31,20 +37,10 @@ struct Housekeeper: Sendable {
     }
   }
 
-  /// This month and the next ones of every table that has months.
-  func makePartitions() async throws {
-    let now = now()
-    try await db.pool.write(timeout: .seconds(600)) { tx in
-      for table in ["events", "deliveries", "attempts", "receipts", "step_visits"] {
-        for month in 0..<Self.monthsAhead {
-          try tx.execute(
-            """
-            SELECT herald_make_partition(\(table),
-              ((\(now)::timestamptz AT TIME ZONE 'UTC') + make_interval(months => \(Int32(month))))::date)
-            """)
-        }
-      }
-    }
+  /// Goes on with erasures under way, for some seconds at most: the audit must be sealed meanwhile.
+  private func erase() async throws {
+    let end = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {
@@ -52,8 +48,9 @@ struct Housekeeper: Sendable {
       _ = try await body()
     } catch let error as PostgresError where error.isUnavailable {
       // Said by readiness; not worth a line a second.
-    } catch is CancellationError {
     } catch {
+      // The end cuts off what waits for a connection; the next start does it.
+      guard !Task.isCancelled else { return }
       logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
     }
   }

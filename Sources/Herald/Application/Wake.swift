@@ -8,6 +8,7 @@ public final class Wake: Sendable {
     var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
     /// A call while nobody waited is not lost.
     var pending = false
+    var followers: [Wake] = []
   }
 
   private let state = Mutex(State())
@@ -15,13 +16,25 @@ public final class Wake: Sendable {
   public init() {}
 
   public func call() {
-    let waiting = state.withLock { state in
+    let (waiting, followers) = state.withLock { state in
       let waiting = Array(state.waiting.values)
       state.waiting = [:]
       state.pending = waiting.isEmpty
-      return waiting
+      return (waiting, state.followers)
     }
     for continuation in waiting { continuation.resume() }
+    for follower in followers { follower.call() }
+  }
+
+  /// Is called whenever this one is. A call that comes while nobody waits is kept for one: of
+  /// several who wait in turns with their work, each needs its own.
+  public func follower() -> Wake {
+    let follower = Wake()
+    state.withLock { state in
+      state.followers.append(follower)
+      if state.pending { follower.call() }
+    }
+    return follower
   }
 
   /// Returns on a call, after `limit`, or when the task is cancelled.

@@ -7,13 +7,17 @@ import Postgres
 public struct Approvals: Sendable {
   let db: Database
   let settings: @Sendable () async throws -> ProjectSettings
+  let wake: Wake
 
+  /// `wake` is called when a launch may be due.
   public init(
     db: Database,
-    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() }
+    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() },
+    wake: Wake = Wake()
   ) {
     self.db = db
     self.settings = settings
+    self.wake = wake
   }
 
   /// Freezes the draft with everything it uses and asks for approval.
@@ -92,8 +96,9 @@ public struct Approvals: Sendable {
   public func approve(
     _ id: UUID, hash: String, comment: String?, by caller: Caller, now: Date
   ) async throws -> Approval {
-    try await decide(id, .approved, hash: hash, comment: comment, by: caller, now: now) {
-      plan, draft, tx in
+    let approval = try await decide(
+      id, .approved, hash: hash, comment: comment, by: caller, now: now
+    ) { plan, draft, tx in
       _ = try PlanLifecycle.after(draft.state, .approve)
       let document = try PlanDocument.stored(draft.document)
       if let number = plan.liveVersion {
@@ -108,6 +113,8 @@ public struct Approvals: Sendable {
       // A pause ends with the approval; what people of earlier versions wait for goes on.
       if plan.paused { try QueueStore.unpark(plan: plan.key, now: now, in: tx) }
     }
+    wake.call()
+    return approval
   }
 
   public func reject(

@@ -37,7 +37,8 @@ struct DryRun {
         .reachable(channel: channel.rawValue), closure: .empty, now: now,
         projectZone: project.timeZone,
         unknown: document.messageClass == .transactional
-          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent)
+          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent,
+        group: document.category)
       reach = reach + ", (\(reachable)) AS \(identifier: "reach_\(index)")"
     }
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -187,7 +188,8 @@ extension DryRun {
           let json = manifest.templates[key]
         else { continue }
         let variables = RenderVariables(
-          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:])
+          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:],
+          unsubscribeURL: "{{ unsubscribe_url }}")
         let content: JSONValue
         switch try PreparedTemplate(manifest: json).render(variables) {
         case .content(let rendered): content = rendered

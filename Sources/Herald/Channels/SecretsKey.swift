@@ -24,6 +24,11 @@ public struct SecretsKey: Sendable {
 
   private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
+  /// A key for one other purpose, which says nothing about this one.
+  func derived(for purpose: String) -> [UInt8] {
+    HMACSHA256.authenticate(Array("herald \(purpose)".utf8), key: bytes)
+  }
+
   /// Bound to the sender: what is sealed for one opens for no other.
   func seal(_ secrets: JSONObject, sender: String) throws -> [UInt8] {
     try AESGCM.seal(

@@ -6,6 +6,9 @@ extension Database {
   /// from when a table was nearly empty may be used, nor one that scans a table because nobody has
   /// analysed it yet. So plans are made anew, and only indexes and nested loops are left to choose
   /// from. (Without JIT: what has no index would look dear enough to compile.)
+  ///
+  /// It locks what a stop or a pause waits for. A process that stands still in the middle of it is cut
+  /// off before whoever stops gives up; it finds its connection lost when it goes on.
   func dispatch<T: Sendable>(
     _ body: @escaping @Sendable (Transaction) throws -> T
   ) async throws -> T {
@@ -14,7 +17,8 @@ extension Database {
         script: """
           SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
           SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-          SET LOCAL enable_material = off; SET LOCAL jit = off
+          SET LOCAL enable_material = off; SET LOCAL jit = off;
+          SET LOCAL idle_in_transaction_session_timeout = '5s'
           """)
       return try body(tx)
     }

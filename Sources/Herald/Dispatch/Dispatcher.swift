@@ -5,6 +5,7 @@ import Synchronization
 
 /// Works the queue: finds lanes with due work, claims, takes batches through the gates and flies
 /// what is left. Any number of processes do this beside each other, with the database between them.
+/// One look finds the lanes for all workers of a process.
 public final class Dispatcher: Sendable {
   private let db: Database
   private let senders: Senders
@@ -15,7 +16,10 @@ public final class Dispatcher: Sendable {
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
   private let busy = Mutex<Set<Int>>([])
+  /// Lanes that failed since one went well: a fault that lasts is not worth a line each time.
+  private let failures = Mutex(0)
   private let handovers: HandoverMark
+  private let links: UnsubscribeLinks?
   private let stop = DispatchStop()
   private let persistence: Persistence
   private let logger: Logger
@@ -27,7 +31,8 @@ public final class Dispatcher: Sendable {
     db: Database, senders: Senders, settings: DispatchSettings = DispatchSettings(),
     projectSettings: @escaping @Sendable () async throws -> ProjectSettings,
     now: @escaping @Sendable () -> Date = { Date() },
-    handovers: HandoverMark = HandoverMark(directory: nil), logger: Logger
+    handovers: HandoverMark = HandoverMark(directory: nil), links: UnsubscribeLinks? = nil,
+    logger: Logger
   ) {
     self.db = db
     self.senders = senders
@@ -35,6 +40,7 @@ public final class Dispatcher: Sendable {
     self.projectSettings = projectSettings
     self.now = now
     self.handovers = handovers
+    self.links = links
     self.logger = logger
     plans = ApprovedPlans()
     persistence = Persistence(db: db, stop: stop)
@@ -44,20 +50,54 @@ public final class Dispatcher: Sendable {
   /// Works until the task is cancelled; then finishes what is under way, in 20 seconds at most. Not
   /// to be run again.
   public func run(wake: Wake) async {
+    // What is entered is due: the launch wakes the scout.
+    let (launch, scout) = (wake.follower(), wake.follower())
     await withTaskCancellationHandler {
-      await withTaskGroup(of: Void.self) { group in
+      await withDiscardingTaskGroup { group in
         group.addTask {
-          await self.loop("launch", wake) { try await self.launches.advance(now: self.now()) }
+          await self.loop("launch", launch) {
+            let worked = try await self.launches.advance(now: self.now())
+            if worked { scout.call() }
+            return worked
+          }
         }
-        for _ in 0..<settings.workers {
-          group.addTask {
-            // A task of its own: the end comes through `stop`, which lets what is out be settled.
-            await self.loop("dispatch", wake) { try await Task { try await self.step() }.value }
+        group.addTask {
+          await withDiscardingTaskGroup { lanes in
+            await self.loop("dispatch", scout) {
+              for lane in try await self.scout() {
+                lanes.addTask { await self.stay(in: lane, scout) }
+              }
+              return false
+            }
           }
         }
       }
     } onCancel: {
       stop.set()
+    }
+  }
+
+  /// Due lanes for as many workers as are free; they are taken.
+  private func scout() async throws -> [Int] {
+    guard busy.withLock({ $0.count < settings.workers }) else { return [] }
+    let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
+    return take(settings.workers, from: due)
+  }
+
+  /// One worker's turn in a lane that is taken. When there was work, there may be more by now.
+  private func stay(in lane: Int, _ scout: Wake) async {
+    do {
+      // A task of its own: the end comes through `stop`, which lets what is out be settled.
+      let worked = try await Task { try await self.stay(in: lane) }.value
+      failures.withLock { $0 = 0 }
+      if worked { scout.call() }
+    } catch {
+      guard !(error is CancellationError), !stop.isSet else { return }
+      let count = failures.withLock { count in
+        count += 1
+        return count
+      }
+      report(error, of: "dispatch", count)
     }
   }
 
@@ -71,7 +111,7 @@ public final class Dispatcher: Sendable {
   }
 
   private func loop(
-    _ name: String, _ wake: Wake, _ body: @Sendable () async throws -> Bool
+    _ name: String, _ wake: Wake, _ body: () async throws -> Bool
   ) async {
     var failures = 0
     while !Task.isCancelled {
@@ -85,12 +125,15 @@ public final class Dispatcher: Sendable {
         // The pool has its own word for a query that was cancelled.
         if Task.isCancelled { return }
         failures += 1
-        if failures == 1 || failures % 50 == 0 {
-          logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
-        }
+        report(error, of: name, failures)
         await wake.wait(atMost: .milliseconds(min(200 * failures, 2000)))
       }
     }
+  }
+
+  private func report(_ error: any Error, of name: String, _ failures: Int) {
+    guard failures == 1 || failures % 50 == 0 else { return }
+    logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
   }
 
   /// Batches of a lane that are worked on before another lane has its turn.
@@ -99,7 +142,12 @@ public final class Dispatcher: Sendable {
   /// A few batches of one lane; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    guard let lane = take(from: due) else { return false }
+    guard let lane = take(busy.withLock(\.count) + 1, from: due).first else { return false }
+    return try await stay(in: lane)
+  }
+
+  /// A few batches of a lane that is taken, which is then let go.
+  private func stay(in lane: Int) async throws -> Bool {
     defer { busy.withLock { _ = $0.remove(lane) } }
     var batches = 0
     while batches < Self.stay {
@@ -111,12 +159,12 @@ public final class Dispatcher: Sendable {
     return batches > 0
   }
 
-  /// A lane nobody in this process is working on.
-  private func take(from due: [Int]) -> Int? {
+  /// Lanes nobody in this process is working on, until `limit` of them are worked on.
+  private func take(_ limit: Int, from due: [Int]) -> [Int] {
     busy.withLock { busy in
-      let lane = due.filter { !busy.contains($0) }.randomElement()
-      if let lane { busy.insert(lane) }
-      return lane
+      let free = due.filter { !busy.contains($0) }.shuffled().prefix(max(0, limit - busy.count))
+      busy.formUnion(free)
+      return Array(free)
     }
   }
 
@@ -150,7 +198,7 @@ public final class Dispatcher: Sendable {
   private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
     let preparation = Preparation(
       plans: plans, senders: senders, health: health, settings: settings,
-      project: try await projectSettings(), now: now(), lease: lease)
+      project: try await projectSettings(), links: links, now: now(), lease: lease)
     // The preparation begins hand-overs: this finds out first whether the database was restored
     // meanwhile, and stops everything when it was.
     try await handovers.advance(in: db, logger: logger)

@@ -19,6 +19,8 @@ struct Gatekeeper {
     /// For marketing plans that name none of their own.
     let projectQuietHours: QuietHours?
     let unknownConsent: UnknownConsent
+    /// The link by which the person gets no more of this on a channel.
+    var unsubscribeURL: @Sendable (Channel) -> String? = { _ in nil }
   }
 
   /// A link that was passed over, with why.
@@ -94,9 +96,13 @@ struct Gatekeeper {
     _ entry: QueueEntry, _ link: PlanDocument.Link, at index: Int, _ facts: Facts
   ) -> LinkDecision {
     guard let user = facts.user else { return .next(.erased, .consent, nil) }
+    let group = facts.plan.document.category.flatMap {
+      user.groupConsents[Subscription(link.channel, group: $0)]
+    }
     let reached = ReachRule.verdict(
       channel: link.channel, class: facts.plan.document.messageClass, consents: user.consents,
-      addresses: user.identities, devices: user.devices, suppressed: user.suppressed,
+      group: group ?? .unknown, addresses: user.identities, devices: user.devices,
+      suppressed: user.suppressed,
       unknown: facts.unknownConsent)
     let found: ReachRule.Address
     switch reached {
@@ -105,8 +111,9 @@ struct Gatekeeper {
       return .next(
         .noConsent, .consent, ["channel": .string(link.channel.rawValue), "consent": "unknown"])
     case .denied:
-      return .next(
-        .denied, .consent, ["channel": .string(link.channel.rawValue), "consent": "denied"])
+      var seen: JSONObject = ["channel": .string(link.channel.rawValue), "consent": "denied"]
+      if group == .denied { seen["group"] = .optional(facts.plan.document.category) }
+      return .next(.denied, .consent, .object(seen))
     case .suppressed:
       return .next(.suppressed, .consent, ["channel": .string(link.channel.rawValue)])
     case .noAddress:
@@ -164,8 +171,13 @@ struct Gatekeeper {
     guard let name = link.template, let template = facts.plan.templates[name] else {
       return .next(.missingValue, .render, ["template": .optional(link.template)])
     }
-    switch template.render(facts.variables) {
-    case .content(let content):
+    var variables = facts.variables
+    variables.unsubscribeURL = facts.unsubscribeURL(link.channel)
+    switch template.render(variables) {
+    case .content(var content):
+      if facts.plan.document.messageClass == .marketing, let url = variables.unsubscribeURL {
+        content.addUnsubscribeHeaders(url, link.channel)
+      }
       return .verdict(
         .handOver(link: index, address: chosen.1, sender: chosen.0, content: content))
     case .skip(let missing), .fail(let missing):
@@ -209,5 +221,17 @@ enum SenderChoice {
       if point < 0 { return choice }
     }
     return heavy.last
+  }
+}
+
+extension JSONValue {
+  /// Headers of an e-mail by which mailboxes offer to unsubscribe in one click (RFC 8058).
+  fileprivate mutating func addUnsubscribeHeaders(_ url: String, _ channel: Channel) {
+    guard channel == .email, var content = objectValue else { return }
+    content["headers"] = [
+      "List-Unsubscribe": .string("<\(url)>"),
+      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    ]
+    self = .object(content)
   }
 }

@@ -18,6 +18,8 @@ struct Launches: Sendable {
 
   /// Launches what is due, enters what is open, completes what is done. True when there was work.
   func advance(now: Date) async throws -> Bool {
+    // Most of the time there is nothing, which one question finds out.
+    guard try await db.read({ try RunStore.hasWork(now: now, in: $0) }) else { return false }
     var worked = false
     for due in try await db.read({ try RunStore.dueLaunches(now: now, in: $0) }) {
       try await launch(due.plan, due.version, now: now)

@@ -36,6 +36,7 @@ struct Preparation {
   let health: SenderHealth
   let settings: DispatchSettings
   let project: ProjectSettings
+  let links: UnsubscribeLinks?
   let now: Date
   let lease: Lease
 

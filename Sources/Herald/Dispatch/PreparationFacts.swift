@@ -56,7 +56,13 @@ struct PreparationFacts {
       receiptArrived: receipts.contains(entry.deliveryID),
       projectZone: preparation.project.timeZone,
       projectQuietHours: preparation.project.quietHours,
-      unknownConsent: preparation.project.unknownConsent)
+      unknownConsent: preparation.project.unknownConsent,
+      unsubscribeURL: { [links = preparation.links] channel in
+        let subscription = Subscription(channel, group: plan.document.category ?? "")
+        return links?.url(
+          UnsubscribeLink(
+            user: entry.userID, delivery: entry.deliveryID, subscription: subscription))
+      })
   }
 
   func handover(

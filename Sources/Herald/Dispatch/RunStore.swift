@@ -4,6 +4,19 @@ import Postgres
 
 /// Runs and their frozen audiences.
 enum RunStore {
+  /// Whether a launch is due or a run active.
+  static func hasWork(now: Date, in db: any Queryable) throws -> Bool {
+    try db.one(
+      """
+      SELECT 1 WHERE EXISTS (
+        SELECT FROM plan_versions v JOIN plans p ON p.key = v.plan
+        WHERE v.launch_at <= \(now) AND v.state = 'approved' AND NOT p.paused)
+      OR EXISTS (
+        SELECT FROM runs
+        WHERE state IN ('entering', 'running') OR (state = 'cancelled' AND entered_lanes <> -1))
+      """) != nil
+  }
+
   /// Versions whose launch is due, oldest first.
   static func dueLaunches(now: Date, in db: any Queryable) throws -> [(plan: String, version: Int)]
   {

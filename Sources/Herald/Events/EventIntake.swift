@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import JSON
 import Postgres
 
 /// Stores a batch of events in a transaction: de-duplicates, finds or makes their users, inserts,
@@ -26,18 +27,23 @@ public struct EventIntake: Sendable {
     let fresh = outcomes.indices.filter { outcomes[$0] == .accepted }
     guard !fresh.isEmpty else { return outcomes }
     let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
-    let stored = zip(fresh, users).map { index, user in
+    let subjects = zip(fresh, users).map { (index: $0, user: $1) }
+    try changeUsers(subjects, events, &outcomes, now: now, in: tx)
+    let ids = UUIDv7.next(fresh.count, now: now)
+    let stored = fresh.indices.filter { outcomes[fresh[$0]] == .accepted }.map { place in
+      let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: UUIDv7.next(now: incoming.receivedAt), user: user, name: incoming.event.name,
+          id: ids[place], user: user, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
-          properties: incoming.event.properties),
+          properties: incoming.event.properties, context: incoming.event.context),
         source: incoming.source, messageID: incoming.event.messageID
       )
     }
+    guard !stored.isEmpty else { return outcomes }
     // By the primary key's first column: neighbours in the index.
-    let sorted = stored.sorted { $0.stored.user < $1.stored.user }
+    let sorted = stored.sorted(byID: \.stored.user)
     try EventStore.insert(sorted, in: tx)
     try EventStore.touchUsers(Self.seen(sorted.map(\.stored)), in: tx)
     for observer in observers {
@@ -64,8 +70,31 @@ public struct EventIntake: Sendable {
       guard let key = incoming.key else { continue }
       if places[key] == nil { places[key] = index } else { outcomes[index] = .duplicate }
     }
-    let fresh = try EventStore.insertKeys(places.keys.sorted(), seenOn: now, in: tx)
+    let fresh = try EventStore.insertKeys(places.keys.sorted(byID: \.self), seenOn: now, in: tx)
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
+  }
+
+  /// Carries out what the events change of their users. An event whose change cannot be made is
+  /// rejected, and its key forgotten: mended, it may come again.
+  private func changeUsers(
+    _ subjects: [(index: Int, user: UUID)], _ events: [IncomingEvent],
+    _ outcomes: inout [EventOutcome], now: Date, in tx: Transaction
+  ) throws {
+    let changes = subjects.compactMap { index, user in
+      events[index].event.change.map { (index: index, user: user, change: $0) }
+    }
+    guard !changes.isEmpty else { return }
+    let faults = try UserChanges.apply(
+      ofEvents: changes.map { ($0.user, $0.change) }, locking: subjects.map(\.user), now: now,
+      in: tx)
+    var refused: [UUID] = []
+    for (change, fault) in zip(changes, faults) {
+      guard let fault else { continue }
+      outcomes[change.index] = .rejected(
+        code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
+      if let key = events[change.index].key { refused.append(key) }
+    }
+    if !refused.isEmpty { try EventStore.deleteKeys(refused, in: tx) }
   }
 
   private func users(

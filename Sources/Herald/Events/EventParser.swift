@@ -118,6 +118,7 @@ private struct EventDraft {
   private var name: String?
   private var timestamp: Date?
   private var properties: Range<Int>?
+  private var change: UserChange?
   private var fault: JSONFault?
 
   mutating func read(_ key: String, _ cursor: inout JSONCursor) throws(JSONFault) {
@@ -140,6 +141,13 @@ private struct EventDraft {
         note(.tooLong, key, "Properties have at most \(EventParser.propertyBytes) bytes.")
       }
     case "user": try readUser(&cursor)
+    case "attributes":
+      let faults = Faults(limit: 1)
+      var change = UserChange()
+      change.attributes = AttributeChanges(
+        try cursor.value(), at: JSONPointer(tokens: [key]), faults)
+      if fault == nil { fault = faults.all.first }
+      self.change = change
     default:
       _ = try cursor.skipValue()
       note(.unknownField, key, "This is no field of an event; put it into properties.")
@@ -197,7 +205,7 @@ private struct EventDraft {
     return .success(
       NewEvent(
         index: index, messageID: messageID, user: user, name: name, timestamp: timestamp,
-        properties: properties.map { Array(bytes[$0]) } ?? Array("{}".utf8)))
+        properties: properties.map { Array(bytes[$0]) } ?? Array("{}".utf8), change: change))
   }
 
   private mutating func string(
@@ -205,14 +213,14 @@ private struct EventDraft {
   ) throws(JSONFault) -> String? {
     guard try expect(.string, key, &cursor) else { return nil }
     let text = try cursor.string()
-    guard length.contains(text.unicodeScalars.count) else {
+    // A character has four bytes at most: longer texts need not be counted, nor short ones.
+    guard length.contains(text.utf8.count) || length.contains(text.unicodeScalars.count) else {
       note(
         .outOfRange, key,
         "Between \(length.lowerBound) and \(length.upperBound) characters are expected here.")
       return nil
     }
-    guard !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-    else {
+    guard !text.hasControlCharacter else {
       note(.invalidFormat, key, "This may not contain control characters.")
       return nil
     }

@@ -7,7 +7,9 @@ enum EventRoutes {
       Endpoint(
         .post, "/v1/events", .roles([.admin, .operator, .ingest]),
         Operation(
-          "postEvents", "Send events; what is counted as accepted is durable.", tag: "Events",
+          "postEvents",
+          "Send events; what is counted as accepted is durable. `attributes` changes the user in the "
+            + "same transaction, once however often the message comes.", tag: "Events",
           request: Schema.object([
             "events": Schema.array(Schema.item(Schema.ref("Event")), max: EventParser.limit)
           ]), responses: [200: Schema.ref("EventReceipt")]), body: .buffered(limit: 16 << 20)
@@ -28,6 +30,7 @@ enum EventRoutes {
     ]),
     "name": Schema.text(1...128), "timestamp?": Schema.instant,
     "properties?": Schema.map(Schema.any),
+    "attributes?": Schema.ref("AttributeChanges"),
   ])
 
   private static let receipt = Schema.object([

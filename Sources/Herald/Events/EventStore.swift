@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Postgres
 
@@ -18,17 +19,24 @@ enum EventStore {
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 
+  /// Of events that were refused after all.
+  static func deleteKeys(_ keys: [UUID], in tx: Transaction) throws {
+    try tx.execute("DELETE FROM event_keys WHERE key = ANY(\(keys))")
+  }
+
   /// `source` and `messageID` in the order of `events`.
   static func insert(
     _ events: [(stored: StoredEvent, source: String, messageID: String?)], in tx: Transaction
   ) throws {
     try tx.execute(
       """
-      INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at)
+      INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at,
+        context)
       SELECT * FROM unnest(\(events.map(\.stored.user)), \(events.map(\.stored.name)),
         \(events.map(\.stored.timestamp)), \(events.map(\.stored.id)),
         \(events.map { JSONB(bytes: $0.stored.properties) }), \(events.map(\.source)),
-        \(events.map(\.messageID)), \(events.map(\.stored.receivedAt)))
+        \(events.map(\.messageID)), \(events.map(\.stored.receivedAt)),
+        \(events.map { $0.stored.context.map { JSONB(bytes: $0) } }))
       """)
   }
 
@@ -37,7 +45,7 @@ enum EventStore {
   static func touchUsers(
     _ seen: [(user: UUID, first: Date, last: Date)], in tx: Transaction
   ) throws {
-    let seen = seen.sorted { $0.user < $1.user }
+    let seen = seen.sorted(byID: \.user)
     try tx.execute(
       """
       WITH stale AS MATERIALIZED (

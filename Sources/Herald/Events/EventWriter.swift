@@ -35,6 +35,8 @@ public final class EventWriter: Sendable {
   }
 
   private struct State {
+    /// Events that were brought, since the process began.
+    var taken = 0
     var waiting: [(work: Work, continuation: CheckedContinuation<Turn, any Error>)] = []
     var bytes = 0
     var writers = 0
@@ -58,6 +60,9 @@ public final class EventWriter: Sendable {
   /// Bytes of requests that are waiting or being written.
   public var pendingBytes: Int { state.withLock { $0.bytes } }
 
+  /// Events that requests have brought since the process began.
+  public var taken: Int { state.withLock { $0.taken } }
+
   /// Stores the events; one outcome for each, in order. `bytes`: the size of the request.
   /// Throws 503 `unavailable` at once when too much is waiting already.
   public func write(
@@ -70,6 +75,7 @@ public final class EventWriter: Sendable {
     let isFull = state.withLock { state in
       let isFull = state.bytes > 0 && state.bytes + bytes > limits.bytes
       state.bytes += bytes
+      state.taken += events.count
       return isFull
     }
     if isFull {

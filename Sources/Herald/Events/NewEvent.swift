@@ -21,10 +21,14 @@ public struct NewEvent: Sendable {
   public let timestamp: Date?
   /// A JSON object, as it came.
   public let properties: [UInt8]
+  /// A JSON object: what the sender said of the event's circumstances.
+  public let context: [UInt8]?
+  /// What the event changes of its user, once: its identities are ignored.
+  public let change: UserChange?
 
   public init(
     index: Int, messageID: String?, user: Subject, name: String, timestamp: Date?,
-    properties: [UInt8]
+    properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
   ) {
     self.index = index
     self.messageID = messageID
@@ -32,6 +36,8 @@ public struct NewEvent: Sendable {
     self.name = name
     self.timestamp = timestamp
     self.properties = properties
+    self.context = context
+    self.change = change
   }
 }
 
@@ -101,6 +107,10 @@ public struct IncomingEvent: Sendable {
     hash.update(String(timestamp.microsecondsSince1970).utf8)
     hash.update(0)
     hash.update(event.properties)
+    if let change = event.change {
+      hash.update(0)
+      hash.update(JSONValue.object(change.attributes.json).bytes)
+    }
     return UUID(prefixOf: hash.finalize())
   }
 }
@@ -126,6 +136,8 @@ public struct StoredEvent: Sendable {
   public let receivedAt: Date
   /// A JSON object.
   public let properties: [UInt8]
+  /// A JSON object, from senders that give one.
+  public let context: [UInt8]?
 }
 
 /// Something that has to happen in the transaction that stores events: triggers, live segments.

@@ -24,6 +24,12 @@ struct ImportBatch {
     var isLast: Bool
   }
 
+  /// These have no partition of events yet; it cannot be made while events are written. The batch is
+  /// to be run again when they have.
+  struct MissingMonths: Error {
+    let months: [Month]
+  }
+
   func run(in tx: Transaction) throws -> Outcome {
     var reader = UploadReader(job, size: size)
     let slices = try reader.read { try JobStore.read(job.id, at: $0, in: tx) }
@@ -109,13 +115,21 @@ struct ImportBatch {
       guard case .event(let event) = record.record else { return nil }
       return IncomingEvent(event, source: IncomingEvent.apiSource, receivedAt: now)
     }
+    try checkMonths(events, in: tx)
     // Repeats are not faults: a file may be imported again.
-    return zip(records, try intake.store(events, isLive: false, now: now, in: tx)).map {
+    return zip(records, try intake.store(events, isLive: job.firesTriggers, now: now, in: tx)).map {
       record, outcome in
       guard case .rejected(let code, let field, let detail) = outcome else { return nil }
       return RecordFault(
         line: record.line, code: code, pointer: field.isEmpty ? "" : "/\(field)", detail: detail)
     }
+  }
+
+  private func checkMonths(_ events: [IncomingEvent], in tx: Transaction) throws {
+    let oldest = Month(of: now).adding(-12 * Partitions.yearsBack)
+    let wanted = Set(events.lazy.map { Month(of: $0.timestamp) }).filter { $0 >= oldest }
+    let missing = wanted.subtracting(try PartitionStore.months(of: .events, in: tx))
+    guard missing.isEmpty else { throw MissingMonths(months: missing.sorted()) }
   }
 
   private func storeMembers(_ records: [Placed], in tx: Transaction) throws -> [RecordFault?] {

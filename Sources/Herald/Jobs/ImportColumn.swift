@@ -8,7 +8,7 @@ enum ImportColumn: Sendable, Equatable {
   case user
   case attribute(String)
   case tag(String)
-  case consent(Channel)
+  case consent(Subscription)
   case timeZone, locale
   case eventName, timestamp, messageID
   case property(String)
@@ -73,7 +73,7 @@ enum ImportColumn: Sendable, Equatable {
     case ("locale", _): return .locale
     case (_, "attributes") where AttributeName.isValid(tail): return .attribute(tail)
     case (_, "tags") where TextPattern.key.matches(tail): return .tag(tail)
-    case (_, "consents"): return Channel(rawValue: tail).map(ImportColumn.consent)
+    case (_, "consents"): return Subscription(tail).map(ImportColumn.consent)
     default: return AttributeName.isValid(name) ? .attribute(name) : nil
     }
   }

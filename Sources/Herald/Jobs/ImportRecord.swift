@@ -108,13 +108,13 @@ private struct ImportDraft {
     case .identity(let kind):
       change.identities.append(try IdentityForm.standard.identity(kind, text))
     case .user: user = try UserRef(text: IdentityForm.trim(text))
-    case .attribute(let name): change.attributes[name] = ImportColumn.value(text)
+    case .attribute(let name): change.attributes.set(name, ImportColumn.value(text))
     case .tag(let key): change.tags.append((key, .cell(text)))
-    case .consent(let channel):
+    case .consent(let subscription):
       guard let state = ConsentState(rawValue: text) else {
         throw IdentityFault(detail: "One of granted, denied, unknown is expected here.")
       }
-      change.consents.append((channel, state))
+      change.consents.append((subscription, state))
     case .timeZone:
       guard TimeZoneName.isValid(text) else {
         throw IdentityFault(
@@ -141,7 +141,7 @@ private struct ImportDraft {
 
   private static func bounded(_ text: String, _ limit: Int) throws(IdentityFault) -> String {
     guard text.unicodeScalars.count <= limit,
-      !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+      !text.hasControlCharacter
     else {
       throw IdentityFault(
         detail: "At most \(limit) characters are expected here, and no control characters.")

@@ -58,6 +58,8 @@ public struct Job: Sendable {
   let kind: String
   var state: State
   let format: Format?
+  /// Whether imported events count as live ones, which fire triggers; history does not.
+  let firesTriggers: Bool
   /// Bytes of the upload; 0 while it is coming in.
   let bytes: Int
   let done: Int

@@ -31,7 +31,10 @@ enum JobRoutes {
               Schema.choice(["users", "events"]),
               ["type": "string", "pattern": "^segment:[a-z0-9_-]{1,64}$"],
             ]),
-            "What the file holds: users, events, or segment:{key}.", required: true)
+            "What the file holds: users, events, or segment:{key}.", required: true),
+          .init(
+            "triggers", Schema.choice(["true", "false"]),
+            "Whether imported events fire triggers as live ones do; history (false) does not."),
         ], request: Schema.string,
         requestTypes: [
           "text/csv", "application/x-ndjson", "application/csv", "application/ndjson",
@@ -44,9 +47,15 @@ enum JobRoutes {
         throw HeraldError(
           .badQuery, "`kind` must be users, events or segment:{key}.", pointer: "kind")
       }
+      let firesTriggers = try call.request.choice("triggers", ["true", "false"]) == "true"
+      if firesTriggers, kind != .events {
+        throw HeraldError(
+          .badQuery, "Only an import of events can fire triggers.", pointer: "triggers")
+      }
       let format = try Job.Format(contentType: call.request.headers["content-type"])
       let body = call.request.bodyStream ?? BodyStream(pieces: [call.request.body])
-      let id = try await jobs.receive(kind, format, body, by: call.caller, now: call.now)
+      let id = try await jobs.receive(
+        kind, format, firesTriggers: firesTriggers, body, by: call.caller, now: call.now)
       var response = Response.json(202, ["job": .id(id)])
       response.headers["location"] = "/v1/jobs/\(id.text)"
       return response

@@ -6,8 +6,6 @@ import Postgres
 /// Carries out imports in the background, batch by batch. Any number of processes may run one: a job
 /// belongs to who holds its lease, and what a killed process had committed is where the next goes on.
 public struct JobRunner: Sendable {
-  /// How long a job waits for a process that has died.
-  public static let leaseSeconds = 30.0
   /// An upload that has brought nothing for this long is given up.
   static let uploadIdleSeconds = 900.0
   /// Imports of so many records change what the planner should know of the tables.
@@ -15,22 +13,33 @@ public struct JobRunner: Sendable {
 
   private let db: Database
   private let intake: EventIntake
+  private let partitions: Partitions
   private let logger: Logger
   private let wake: Wake
   private let now: @Sendable () -> Date
   private let batchSize: Int
+  /// How long a job waits for a process that has died.
+  private let leaseSeconds: Double
+  /// Live events this process has taken so far.
+  private let liveEvents: @Sendable () -> Int
 
   /// `wake`: the one that `Jobs` calls when a job is ready. `observers` hear of imported events too,
-  /// told that they are history.
+  /// told that they are history. `liveEvents` counts those that requests bring, which go first.
   public init(
-    db: Database, observers: [any EventObserver] = [], logger: Logger, wake: Wake,
-    batchSize: Int = 1000, now: @escaping @Sendable () -> Date = { Date() }
+    db: Database, observers: [any EventObserver] = [], partitions: Partitions, logger: Logger,
+    wake: Wake,
+    batchSize: Int = 1000, leaseSeconds: Double = 30,
+    liveEvents: @escaping @Sendable () -> Int = { 0 },
+    now: @escaping @Sendable () -> Date = { Date() }
   ) {
     self.db = db
     self.intake = EventIntake(observers: observers)
+    self.partitions = partitions
     self.logger = logger
     self.wake = wake
     self.batchSize = batchSize
+    self.leaseSeconds = leaseSeconds
+    self.liveEvents = liveEvents
     self.now = now
   }
 
@@ -40,6 +49,7 @@ public struct JobRunner: Sendable {
       do {
         if try await runNext() { continue }
       } catch {
+        if Task.isCancelled { return }
         logger.warning("jobs wait for the database", metadata: ["error": "\(error)"])
       }
       await wake.wait(atMost: .seconds(1))
@@ -49,13 +59,13 @@ public struct JobRunner: Sendable {
   /// Carries out the oldest waiting job to its end; false when there is none.
   public func runNext() async throws -> Bool {
     let lease = UUID()
-    let claimed = try await db.pool.write { [now] tx in
+    let claimed = try await db.pool.write { [now, leaseSeconds] tx in
       try JobStore.failAbandoned(idle: Self.uploadIdleSeconds, now: now(), in: tx)
-      return try JobStore.claim(lease: lease, seconds: Self.leaseSeconds, now: now(), in: tx)
+      return try JobStore.claim(lease: lease, seconds: leaseSeconds, now: now(), in: tx)
     }
     guard let job = claimed else { return false }
     do {
-      while try await step(job.id, lease) { try Task.checkCancellation() }
+      try await work(job.id, lease)
     } catch let error as HeraldError where error.code != .unavailable {
       try await fail(job.id, error.code == .unexpected ? Self.unexpected : error.message)
       logger.warning("job failed", metadata: ["job": "\(job.id)", "error": "\(error.message)"])
@@ -68,11 +78,32 @@ public struct JobRunner: Sendable {
 
   private static let unexpected = "Something went wrong inside Herald; its log has it."
 
-  /// One batch; false when the job is over, or no longer ours.
-  private func step(_ id: UUID, _ lease: UUID) async throws -> Bool {
+  /// Batch after batch, resting between them where live traffic wants the database.
+  private func work(_ id: UUID, _ lease: UUID) async throws {
+    var lane = SlowLane()
+    var known = (live: liveEvents(), at: ContinuousClock.now)
+    while true {
+      let began = ContinuousClock.now
+      do {
+        guard let records = try await step(id, lease) else { return }
+        let (ended, live) = (ContinuousClock.now, liveEvents())
+        let pause = lane.pause(
+          after: (ended - began).inSeconds, records: records, live: live - known.live,
+          elapsed: (ended - known.at).inSeconds)
+        known = (live, ended)
+        if pause > 0 { try await Task.sleep(for: .seconds(pause)) }
+      } catch let missing as ImportBatch.MissingMonths {
+        try await partitions.make(missing.months, of: .events)
+      }
+      try Task.checkCancellation()
+    }
+  }
+
+  /// One batch: how many records; nil when the job is over, or no longer ours.
+  private func step(_ id: UUID, _ lease: UUID) async throws -> Int? {
     let now = now()
-    return try await db.pool.write(timeout: .seconds(600)) { [intake, batchSize] tx in
-      guard let job = try JobStore.hold(id, lease: lease, in: tx) else { return false }
+    return try await db.pool.write(timeout: .seconds(600)) { [intake, batchSize, leaseSeconds] tx in
+      guard let job = try JobStore.hold(id, lease: lease, in: tx) else { return nil }
       guard let kind = Job.Kind(job.kind) else {
         throw HeraldError(.unexpected, "'\(job.kind)' is no kind of import.")
       }
@@ -82,10 +113,10 @@ public struct JobRunner: Sendable {
       let outcome = try batch.run(in: tx)
       try JobStore.advance(
         id, to: outcome.progress, done: outcome.done, failed: outcome.failed,
-        leaseSeconds: Self.leaseSeconds, now: now, in: tx)
-      guard outcome.isLast else { return true }
+        leaseSeconds: leaseSeconds, now: now, in: tx)
+      guard outcome.isLast else { return outcome.done }
       try Self.complete(job, kind, by: caller, now: now, in: tx)
-      return false
+      return nil
     }
   }
 

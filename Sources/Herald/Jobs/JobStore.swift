@@ -31,10 +31,12 @@ enum JobStore {
   }
 
   static func insert(
-    _ id: UUID, kind: Job.Kind, format: Job.Format, by caller: Caller, now: Date,
-    in tx: Transaction
+    _ id: UUID, kind: Job.Kind, format: Job.Format, firesTriggers: Bool, by caller: Caller,
+    now: Date, in tx: Transaction
   ) throws {
-    let parameters: JSONValue = ["format": .string(format.rawValue)]
+    let parameters: JSONValue = [
+      "format": .string(format.rawValue), "triggers": .bool(firesTriggers),
+    ]
     try tx.execute(
       """
       INSERT INTO jobs (id, kind, state, parameters, created_by, created_at, updated_at)
@@ -174,6 +176,7 @@ extension Job {
     kind = try row.get("kind")
     state = State(rawValue: try row.get("state")) ?? .failed
     format = parameters["format"]?.stringValue.flatMap(Format.init)
+    firesTriggers = parameters["triggers"]?.boolValue ?? false
     bytes = parameters["bytes"]?.intValue ?? 0
     done = try row.get("done")
     failed = try row.get("failed")

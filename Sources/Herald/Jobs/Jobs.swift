@@ -26,7 +26,8 @@ public struct Jobs: Sendable {
 
   /// Stores an upload as it comes in, never whole in memory, and queues its import.
   func receive(
-    _ kind: Job.Kind, _ format: Job.Format, _ body: BodyStream, by caller: Caller, now: Date
+    _ kind: Job.Kind, _ format: Job.Format, firesTriggers: Bool = false, _ body: BodyStream,
+    by caller: Caller, now: Date
   ) async throws -> UUID {
     guard caller.userScope == nil else {
       throw HeraldError(.forbidden, "A key with a user scope cannot import; use the batch calls.")
@@ -39,10 +40,13 @@ public struct Jobs: Sendable {
             .wrongState, "Segment '\(key)' has a rule; only a static list can be imported.")
         }
       }
-      try JobStore.insert(id, kind: kind, format: format, by: caller, now: now, in: tx)
+      try JobStore.insert(
+        id, kind: kind, format: format, firesTriggers: firesTriggers, by: caller, now: now, in: tx)
       try AuditStore.append(
         AuditEntry(
-          "job.created", "job", id.text, after: ["kind": .string(kind.text)], by: caller, at: now),
+          "job.created", "job", id.text,
+          after: ["kind": .string(kind.text), "triggers": .bool(firesTriggers)], by: caller,
+          at: now),
         in: tx)
     }
     do {

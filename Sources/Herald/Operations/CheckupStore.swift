@@ -81,19 +81,6 @@ enum CheckupStore {
     try db.one("SELECT clock_timestamp() AS now")?.get("now")
   }
 
-  /// Rows that lie outside every month, up to 1000 a table.
-  static func strays(in db: any Queryable) throws -> [(table: String, count: Int)] {
-    try MetricsStore.partitioned.compactMap { table in
-      let row = try db.one(
-        """
-        SELECT count(*) AS n
-        FROM (SELECT FROM \(identifier: table + "_default") LIMIT 1000) AS few
-        """)
-      let count = try row?.get("n", as: Int.self) ?? 0
-      return count > 0 ? (table, count) : nil
-    }
-  }
-
   static func plansWithRuns(in db: any Queryable) throws -> [String] {
     try db.query("SELECT DISTINCT plan FROM runs ORDER BY plan").map { try $0.get("plan") }
   }

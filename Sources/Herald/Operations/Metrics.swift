@@ -19,6 +19,7 @@ final class Metrics: Sendable {
     let queue: MetricsStore.Queue
     let unsealed: Int
     let months: [(table: String, months: Int)]
+    let strays: [(table: String, count: Int)]
     let jobs: [(state: String, count: Int)]
     let senders: [(key: String, channel: String, state: String)]
     let stops: [String]
@@ -42,6 +43,7 @@ final class Metrics: Sendable {
         queue: try MetricsStore.queue(now: now, in: db),
         unsealed: try MetricsStore.unsealed(in: db),
         months: try MetricsStore.monthsAhead(now: now, in: db),
+        strays: try MetricsStore.strays(in: db),
         jobs: try MetricsStore.jobs(in: db), senders: try MetricsStore.senders(in: db),
         stops: try StopStore.list(in: db).map(\.scope))
     }
@@ -159,6 +161,12 @@ extension MetricsText {
       "herald_partitions_ahead", .gauge, "Months that have their partition, this one included.")
     for (table, months) in stored.months {
       sample("herald_partitions_ahead", ["table": table], months)
+    }
+    family(
+      "herald_partition_strays", .gauge,
+      "Rows that lie outside every month; counted up to 1000 a table.")
+    for (table, count) in stored.strays {
+      sample("herald_partition_strays", ["table": table], count)
     }
     family("herald_jobs", .gauge, "Jobs by state.")
     for (state, count) in stored.jobs { sample("herald_jobs", ["state": state], count) }

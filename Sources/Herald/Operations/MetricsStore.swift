@@ -59,7 +59,19 @@ enum MetricsStore {
       """)?.get("n") ?? 0
   }
 
-  static let partitioned = ["events", "deliveries", "attempts", "receipts", "step_visits"]
+  static let partitioned = PartitionedTable.allCases.map(\.rawValue)
+
+  /// Rows that lie outside every month, up to 1000 a table.
+  static func strays(in db: any Queryable) throws -> [(table: String, count: Int)] {
+    try partitioned.map { table in
+      let row = try db.one(
+        """
+        SELECT count(*) AS n
+        FROM (SELECT FROM \(identifier: table + "_default") LIMIT 1000) AS few
+        """)
+      return (table, try row?.get("n") ?? 0)
+    }
+  }
 
   /// By table: the months there are without a gap from this one on, up to twelve.
   static func monthsAhead(now: Date, in db: any Queryable) throws -> [(table: String, months: Int)]

@@ -5,8 +5,13 @@ import Postgres
 /// Plans as operators edit and steer them.
 public struct Plans: Sendable {
   let db: Database
+  let wake: Wake
 
-  public init(db: Database) { self.db = db }
+  /// `wake` is called when something of a plan may be due.
+  public init(db: Database, wake: Wake = Wake()) {
+    self.db = db
+    self.wake = wake
+  }
 
   /// A plan with all its versions, newest first.
   public struct Overview: Sendable {
@@ -84,7 +89,7 @@ public struct Plans: Sendable {
   }
 
   public func resume(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
-    try await move(key, .resume, by: caller, now: now) { plan, live, tx in
+    let stopping = try await move(key, .resume, by: caller, now: now) { plan, live, tx in
       _ = try PlanLifecycle.after(live.state, .resume)
       let state: PlanState = live.launchAt == nil ? .live : .approved
       try PlanStore.setState(live, state, launchAt: live.launchAt, now: now, in: tx)
@@ -92,11 +97,13 @@ public struct Plans: Sendable {
         plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
       try QueueStore.unpark(plan: key, now: now, in: tx)
     }
+    wake.call()
+    return stopping
   }
 
   /// Ends the plan: what is pending becomes `skipped: cancelled`, in the background.
   public func cancel(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
-    try await move(key, .cancel, by: caller, now: now) { plan, live, tx in
+    let stopping = try await move(key, .cancel, by: caller, now: now) { plan, live, tx in
       let state = try PlanLifecycle.after(live.state, .cancel)
       try PlanStore.setState(live, state, now: now, in: tx)
       try PlanStore.save(
@@ -104,6 +111,8 @@ public struct Plans: Sendable {
       try RunStore.cancel(plan: key, now: now, in: tx)
       try QueueStore.hasten(plan: key, now: now, in: tx)
     }
+    wake.call()
+    return stopping
   }
 
   /// Hides a plan that is neither live nor submitted.

@@ -102,16 +102,27 @@ enum AccountingStore {
     let count: Int
   }
 
+  /// Those whose month retention has dropped are counted too, but for keys with a user scope: of them
+  /// the totals are known and no longer whose they were.
   static func deliveries(
     _ runs: [UUID], scope: ReportScope, in db: any Queryable
   ) throws -> [Deliveries] {
-    try db.query(
+    let sealed: SQL =
+      scope.isEverybody
+      ? """
+       UNION ALL
+      SELECT run_id, step_id, status, nullif(code, ''), n FROM sealed_deliveries
+      WHERE run_id = ANY(\(runs))
+      """ : ""
+    return try db.query(
       SQL(
         """
-        SELECT d.run_id, d.step_id, d.status, CASE WHEN d.status = 'skipped' THEN d.reason END
-          AS code, count(*) AS n
-        FROM deliveries d WHERE d.run_id = ANY(\(runs)) AND \(scope.admits("d"))
-        GROUP BY 1, 2, 3, 4
+        SELECT run_id, step_id, status, code, sum(n)::bigint AS n FROM (
+          SELECT d.run_id, d.step_id, d.status, CASE WHEN d.status = 'skipped' THEN d.reason END
+            AS code, count(*) AS n
+          FROM deliveries d WHERE d.run_id = ANY(\(runs)) AND \(scope.admits("d"))
+          GROUP BY 1, 2, 3, 4\(sealed)
+        ) AS parts GROUP BY 1, 2, 3, 4
         """
       ).unprepared()
     ).map {

@@ -20,7 +20,7 @@ extension Reports {
     _ key: String, step: String?, by caller: Caller, now: Date
   ) async throws -> RetryOutcome {
     let zone = try await settings().timeZone
-    return try await db.write(timeout: Self.patience) { tx in
+    let outcome = try await db.write(timeout: Self.patience) { tx in
       let plan = try PlanStore.lock(key, in: tx)
       let flow = try Self.flow(plan, in: tx)
       if let step, !flow.contains(where: { $0.step == step }) {
@@ -40,6 +40,8 @@ extension Reports {
       }
       return RetryOutcome(retried: retried, notRetried: left)
     }
+    if outcome.retried > 0 { wake.call() }
+    return outcome
   }
 
   /// Of every version that has run.

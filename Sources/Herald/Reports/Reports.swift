@@ -6,16 +6,20 @@ import Postgres
 public struct Reports: Sendable {
   let db: Database
   let settings: @Sendable () async throws -> ProjectSettings
+  let wake: Wake
 
   /// Counting a run of millions takes longer than other requests may.
   static let patience = Duration.seconds(60)
 
+  /// `wake` is called when a retry has made something due.
   public init(
     db: Database,
-    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() }
+    settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() },
+    wake: Wake = Wake()
   ) {
     self.db = db
     self.settings = settings
+    self.wake = wake
   }
 
   /// The books of a plan, all from one snapshot. Three passes over the plan's enrolments,

@@ -26,13 +26,14 @@ enum SegmentCompiler {
   static let maximumParameters = 50_000
 
   /// Boolean over alias `u` (`users`), never NULL. Conditions and lists of named segments come from
-  /// `closure` alone.
+  /// `closure` alone. `group`: the subscription group that `reachable` asks about too.
   static func predicate(
     _ condition: Condition, closure: SegmentClosure, now: Date, projectZone: String,
-    unknown: UnknownConsent = .standard, shape: Shape = .crowd
+    unknown: UnknownConsent = .standard, group: String? = nil, shape: Shape = .crowd
   ) throws -> SQL {
     var compilation = Compilation(
-      closure: closure, now: now, projectZone: projectZone, unknown: unknown, shape: shape)
+      closure: closure, now: now, projectZone: projectZone, unknown: unknown, group: group,
+      shape: shape)
     let predicate = try compilation.node(condition)
     guard predicate.parameters.count <= maximumParameters else {
       throw HeraldError.segmentTooLarge
@@ -53,6 +54,7 @@ private struct Compilation {
   let now: Date
   let projectZone: String
   let unknown: UnknownConsent
+  var group: String?
   let shape: SegmentCompiler.Shape
   var nodes = 0
   /// The named segments around the node at hand.
@@ -282,14 +284,18 @@ extension Compilation {
   /// May be reached for marketing on the channel; `ReachRule` in SQL.
   private func reachable(_ name: String) -> SQL {
     guard let channel = Channel(rawValue: name) else { return "FALSE" }
+    let groups: SQL =
+      group.map { "c.subscription_group IN ('', \($0))" } ?? "c.subscription_group = ''"
     let answers: SQL = """
-      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(name) \
-      AND c.subscription_group = ''
+      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(name) AND \(groups)
       """
-    let isAllowed: SQL =
+    var isAllowed: SQL =
       unknown.allowed.contains(channel)
       ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
       : "EXISTS (\(answers) AND c.state = 'granted')"
+    if group != nil, !unknown.allowed.contains(channel) {
+      isAllowed = "(\(isAllowed) AND NOT EXISTS (\(answers) AND c.state = 'denied'))"
+    }
     guard let address = Self.address(channel) else { return isAllowed }
     return "(\(isAllowed) AND \(address))"
   }

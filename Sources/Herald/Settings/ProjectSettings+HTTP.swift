@@ -26,6 +26,7 @@ extension ProjectSettings {
       }
       consents.finish()
     }
+    if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -75,7 +76,7 @@ extension ProjectSettings {
     return [
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
-      "quiet_hours": quietHours?.json ?? .null,
+      "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
     ]
   }
 
@@ -96,6 +97,7 @@ extension ProjectSettings {
         "time_zone?": Schema.text(1...64),
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
+        "retention?": Retention.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -103,6 +105,7 @@ extension ProjectSettings {
     return Schema.object([
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
+      "retention": Retention.schema(optional: false),
     ])
   }
 

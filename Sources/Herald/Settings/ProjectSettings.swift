@@ -11,6 +11,7 @@ public struct ProjectSettings: Sendable, Equatable {
   public var unknownConsent = UnknownConsent.standard
   /// Of marketing plans that name none of their own.
   public var quietHours: QuietHours?
+  public var retention = Retention()
 
   public init() {}
 }

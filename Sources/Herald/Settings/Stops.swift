@@ -7,7 +7,13 @@ import Postgres
 public struct Stops: Sendable {
   let db: Database
 
-  public init(db: Database) { self.db = db }
+  let wake: Wake
+
+  /// `wake` is called when what was stopped may be due.
+  public init(db: Database, wake: Wake = Wake()) {
+    self.db = db
+    self.wake = wake
+  }
 
   /// What is stopped after a change, and what was handed over before it and is not settled yet.
   struct Standing: Sendable {
@@ -55,7 +61,7 @@ public struct Stops: Sendable {
   func start(_ channel: Channel?, by caller: Caller, now: Date) async throws -> Standing {
     try Self.refuseScoped(caller)
     let scope = Self.scope(channel)
-    return try await db.write { tx in
+    let standing = try await db.write { tx in
       if let known = try StopStore.list(in: tx).first(where: { $0.scope == scope }) {
         guard !Restorations.isRestoration(by: known.by, reason: known.reason) else {
           throw HeraldError(
@@ -73,6 +79,8 @@ public struct Stops: Sendable {
       }
       return try Self.standing(channel, in: tx)
     }
+    wake.call()
+    return standing
   }
 
   /// The switch is everybody's: a key that sees some users only may not turn it.

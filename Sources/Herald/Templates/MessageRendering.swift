@@ -51,6 +51,7 @@ extension RenderVariables {
     case .event: value = .object(event)
     case .plan: value = .object(plan)
     case .steps: value = .object(steps)
+    case .unsubscribeURL: return unsubscribeURL.map(JSONValue.string)
     }
     for name in path.names {
       guard let next = value[name] else { return nil }

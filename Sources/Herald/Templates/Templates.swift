@@ -5,8 +5,13 @@ import Postgres
 /// The catalogue of templates. Approved plans keep the versions they were approved with.
 public struct Templates: Sendable {
   let db: Database
+  /// Stands for the links of real messages in previews.
+  private let exampleLink: String?
 
-  public init(db: Database) { self.db = db }
+  public init(db: Database, links: UnsubscribeLinks? = nil) {
+    self.db = db
+    exampleLink = links?.example
+  }
 
   public func get(_ key: String) async throws -> StoredTemplate {
     try await db.read { try TemplateStore.load(key, in: $0) }
@@ -59,7 +64,8 @@ public struct Templates: Sendable {
       return (stored, user)
     }
     let prepared = try PreparedTemplate(stored.template)
-    let outcome = prepared.render(RenderVariables(user: user.renderJSON, event: event))
+    let outcome = prepared.render(
+      RenderVariables(user: user.renderJSON, event: event, unsubscribeURL: exampleLink))
     return (prepared.channel, outcome)
   }
 }

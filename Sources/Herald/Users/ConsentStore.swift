@@ -5,32 +5,34 @@ import Postgres
 enum ConsentStore {
   struct Entry {
     let user: UUID
-    let channel: Channel
+    let subscription: Subscription
     let state: ConsentState
   }
 
-  /// Sets consents of the default subscription group; what changes also goes to the history.
-  /// At most one entry for each user and channel.
+  /// Sets consents; what changes also goes to the history. At most one entry for each user and
+  /// subscription.
   static func set(_ entries: [Entry], source: String, now: Date, in tx: Transaction) throws {
     guard !entries.isEmpty else { return }
     let entries = entries.sorted {
-      ($0.user.text, $0.channel.rawValue) < ($1.user.text, $1.channel.rawValue)
+      ($0.user.text, $0.subscription.text) < ($1.user.text, $1.subscription.text)
     }
     try tx.execute(
       """
       WITH changed AS (
-        INSERT INTO consents (user_id, channel, state, source, at)
-        SELECT user_id, channel, state, \(source), \(now)
-        FROM unnest(\(entries.map(\.user)), \(entries.map(\.channel.rawValue)),
-          \(entries.map(\.state.rawValue))) AS n (user_id, channel, state)
-        ORDER BY user_id, channel
+        INSERT INTO consents (user_id, channel, subscription_group, state, source, at)
+        SELECT user_id, channel, subscription_group, state, \(source), \(now)
+        FROM unnest(\(entries.map(\.user)), \(entries.map(\.subscription.channel.rawValue)),
+          \(entries.map(\.subscription.group)), \(entries.map(\.state.rawValue)))
+          AS n (user_id, channel, subscription_group, state)
+        ORDER BY user_id, channel, subscription_group
         ON CONFLICT (user_id, channel, subscription_group) DO UPDATE
           SET state = excluded.state, source = excluded.source, at = excluded.at
           WHERE consents.state <> excluded.state
-        RETURNING user_id, channel, state
+        RETURNING user_id, channel, subscription_group, state
       )
-      INSERT INTO consent_history (user_id, id, channel, state, source, at)
-      SELECT user_id, gen_random_uuid(), channel, state, \(source), \(now) FROM changed
+      INSERT INTO consent_history (user_id, id, channel, subscription_group, state, source, at)
+      SELECT user_id, gen_random_uuid(), channel, subscription_group, state, \(source), \(now)
+      FROM changed
       """)
   }
 }

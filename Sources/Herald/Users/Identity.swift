@@ -1,3 +1,5 @@
+import Foundation
+
 /// A kind of identity, as declared: its weight, how many a user may have, and what happens when two
 /// users claim one value. The table `identity_kinds` says the same.
 public struct IdentityKind: Sendable, Hashable {
@@ -66,8 +68,22 @@ public struct Identity: Sendable, Hashable, Comparable {
   /// The order of the primary key of `identities`.
   public static func < (left: Identity, right: Identity) -> Bool {
     left.kind == right.kind
-      ? left.value.utf8.lexicographicallyPrecedes(right.value.utf8)
-      : left.kind.key.utf8.lexicographicallyPrecedes(right.kind.key.utf8)
+      ? precedes(left.value, right.value) : precedes(left.kind.key, right.kind.key)
+  }
+
+  /// By bytes; thousands are sorted for every batch of events.
+  private static func precedes(_ left: String, _ right: String) -> Bool {
+    var (left, right) = (left, right)
+    return left.withUTF8 { left in
+      right.withUTF8 { right in
+        let count = min(left.count, right.count)
+        guard count > 0, let a = left.baseAddress, let b = right.baseAddress else {
+          return left.count < right.count
+        }
+        let order = memcmp(a, b, count)
+        return order == 0 ? left.count < right.count : order < 0
+      }
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// What is wrong with a value that should name somebody. The sentence never repeats the value.
 public struct IdentityFault: Error, Sendable, Equatable {
   public let detail: String
@@ -25,11 +27,12 @@ public struct IdentityForm: Sendable {
     guard !trimmed.isEmpty else {
       throw IdentityFault(detail: "An identity may not be empty; leave it out instead.")
     }
-    guard trimmed.unicodeScalars.count <= 255 else {
+    guard trimmed.utf8.count <= 255 || trimmed.unicodeScalars.count <= 255 else {
       throw IdentityFault(detail: "An identity has at most 255 characters.")
     }
-    guard !trimmed.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
-    else { throw IdentityFault(detail: "An identity may not contain control characters.") }
+    guard !trimmed.hasControlCharacter else {
+      throw IdentityFault(detail: "An identity may not contain control characters.")
+    }
     switch kind.key {
     case "phone": return try region.e164(trimmed)
     case "email": return try Self.email(trimmed)
@@ -38,6 +41,12 @@ public struct IdentityForm: Sendable {
   }
 
   static func trim(_ text: String) -> String {
+    // Nearly always there is nothing to trim, and a property is dear to look up.
+    if let first = text.utf8.first, let last = text.utf8.last,
+      0x21...0x7E ~= first, 0x21...0x7E ~= last
+    {
+      return text
+    }
     let scalars = text.unicodeScalars
     guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
       let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })

@@ -47,11 +47,12 @@ public enum ReachRule {
   }
 
   /// Suppression outranks consent, consent outranks the want of an address. `addresses` in the
-  /// order of preference: the first that is not suppressed is taken.
+  /// order of preference: the first that is not suppressed is taken. A denial of the channel or of
+  /// the message's own `group` holds it back; a grant of either lets it through.
   public static func verdict(
     channel: Channel, class: MessageClass, consents: [Channel: ConsentState],
-    addresses: [Identity], devices: [Device], suppressed: Set<SuppressedAddress>,
-    unknown: UnknownConsent = .standard
+    group: ConsentState = .unknown, addresses: [Identity], devices: [Device],
+    suppressed: Set<SuppressedAddress>, unknown: UnknownConsent = .standard
   ) -> Verdict {
     let address: Address?
     switch find(channel, addresses, devices, suppressed) {
@@ -59,11 +60,10 @@ public enum ReachRule {
     case .absent: address = nil
     case .found(let found): address = found
     }
-    switch consents[channel] ?? .unknown {
-    case .denied: return .denied
-    case .granted: break
-    case .unknown:
-      if `class` == .marketing, !unknown.allowed.contains(channel) { return .noConsent }
+    let answers = [consents[channel] ?? .unknown, group]
+    if answers.contains(.denied) { return .denied }
+    if !answers.contains(.granted), `class` == .marketing, !unknown.allowed.contains(channel) {
+      return .noConsent
     }
     return address.map(Verdict.reachable) ?? .noAddress
   }

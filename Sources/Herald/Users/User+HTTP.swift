@@ -2,21 +2,28 @@ import HTTP
 import JSON
 
 extension User {
-  /// As the API shows it; `masked` for callers who may not see personal fields.
-  func json(masked: Bool) -> JSONValue {
+  /// As the API shows it; `masked` for callers who may not see personal fields. `unknown`: what the
+  /// settings say of a consent nobody gave or denied.
+  func json(masked: Bool, unknown: UnknownConsent) -> JSONValue {
     [
       "id": .id(id), "identities": .object(identitiesJSON(masked: masked)),
       "attributes": masked ? UserMask.masked(.object(attributes)) : .object(attributes),
-      "tags": .object(tags),
-      "consents": .object(
-        JSONObject(
-          consents.sorted { $0.key.rawValue < $1.key.rawValue }
-            .map { ($0.key.rawValue, .string($0.value.rawValue)) })),
+      "tags": masked ? UserMask.masked(.object(tags)) : .object(tags),
+      "consents": .object(consentsJSON),
       "devices": .array(devices.map { $0.json(masked: masked) }),
-      "reachable": .array(reachable().map { .string($0.rawValue) }),
+      "reachable": .array(reachable(unknown).map { .string($0.rawValue) }),
       "time_zone": .optional(timeZone), "locale": .optional(locale),
       "created_at": .instant(createdAt), "updated_at": .instant(updatedAt),
     ]
+  }
+
+  /// `{"sms": "granted", "sms:promotions": "denied"}`
+  private var consentsJSON: JSONObject {
+    let all =
+      consents.map { (Subscription($0.key), $0.value) } + groupConsents.map { ($0.key, $0.value) }
+    return JSONObject(
+      all.map { (key: $0.0.text, value: JSONValue.string($0.1.rawValue)) }
+        .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
   }
 
   /// A string, or an array of them where a kind has several.
@@ -61,12 +68,12 @@ enum UserSchema {
   ])
   private static let identities = Schema.members(
     IdentityKind.all.map { ($0.key, $0.multiple ? identityValues : Schema.text(1...255)) })
-  private static let consents = Schema.members(
-    Channel.allCases.map { ($0.rawValue, Schema.choice(ConsentState.allCases.map(\.rawValue))) })
+  private static let consents = Subscription.map(
+    Schema.choice(ConsentState.allCases.map(\.rawValue)))
   private static let tagValue = Schema.oneOf([Schema.bool, Schema.number, Schema.string])
 
   private static let shared: KeyValuePairs<String, JSONValue> = [
-    "attributes?": Schema.map(Schema.any), "time_zone?": Schema.nullable(Schema.string),
+    "attributes?": Schema.ref("AttributeChanges"), "time_zone?": Schema.nullable(Schema.string),
     "locale?": Schema.nullable(Schema.string), "consents?": consents,
     "tags?": Schema.map(Schema.nullable(tagValue)),
     "devices?": Schema.array(

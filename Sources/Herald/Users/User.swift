@@ -32,7 +32,10 @@ public struct User: Sendable {
   /// A JSON object.
   public let attributes: JSONObject
   public let tags: JSONObject
+  /// Of the channels as a whole.
   public let consents: [Channel: ConsentState]
+  /// Of single subscription groups.
+  public var groupConsents: [Subscription: ConsentState] = [:]
   public let devices: [Device]
   public let timeZone: String?
   public let locale: String?
@@ -41,8 +44,8 @@ public struct User: Sendable {
   public let updatedAt: Date
   public let version: Int
 
-  /// The channels a marketing message could take to them now.
-  public func reachable(_ unknown: UnknownConsent = .standard) -> [Channel] {
+  /// The channels a marketing message of no group could take to them now.
+  public func reachable(_ unknown: UnknownConsent) -> [Channel] {
     Channel.allCases.filter { channel in
       let verdict = ReachRule.verdict(
         channel: channel, class: .marketing, consents: consents, addresses: identities,

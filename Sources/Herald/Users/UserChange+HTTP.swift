@@ -27,7 +27,8 @@ extension UserChange {
 
   private mutating func readShared(_ reader: ObjectReader) {
     if let attributes = reader.value("attributes") {
-      self.attributes = reader.attributes(attributes)
+      self.attributes = AttributeChanges(
+        attributes, at: reader.pointer.appending("attributes"), reader.faults)
     }
     timeZone = reader.field("time_zone") { name in
       TimeZoneName.isValid(name)
@@ -90,22 +91,6 @@ extension ObjectReader {
     }
   }
 
-  func attributes(_ value: JSONValue) -> JSONObject {
-    guard case .object(let object) = value else {
-      add(.typeMismatch, "attributes", "An object is expected here, not \(value.article).")
-      return [:]
-    }
-    if object.count > 500 {
-      add(.tooLong, "attributes", "At most 500 attributes can be set at once.")
-    }
-    for (key, _) in object where !AttributeName.isValid(key) {
-      faults.add(
-        .invalidFormat, at: pointer.appending("attributes").appending(key),
-        AttributeName.expectation)
-    }
-    return object
-  }
-
   /// Null empties the field.
   func field(_ key: String, _ read: (String) -> FieldReading) -> UserChange.Field<String> {
     if isNull(key) {
@@ -121,11 +106,12 @@ extension ObjectReader {
     }
   }
 
-  func consents() -> [(channel: Channel, state: ConsentState)] {
-    var found: [(channel: Channel, state: ConsentState)] = []
+  /// By channel, or channel and group: `sms`, `sms:promotions`.
+  func consents() -> [(subscription: Subscription, state: ConsentState)] {
+    var found: [(subscription: Subscription, state: ConsentState)] = []
     for (key, _) in object {
-      guard let channel = Channel(rawValue: key) else { continue }
-      if let state = choice(key, ConsentState.self) { found.append((channel, state)) }
+      guard let subscription = Subscription(key) else { continue }
+      if let state = choice(key, ConsentState.self) { found.append((subscription, state)) }
     }
     finish()
     return found
@@ -152,7 +138,7 @@ enum AttributeName {
 
   static func isValid(_ name: String) -> Bool {
     1...128 ~= name.unicodeScalars.count
-      && !name.unicodeScalars.contains { $0.properties.generalCategory == .control }
+      && !name.hasControlCharacter
   }
 }
 

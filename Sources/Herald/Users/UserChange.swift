@@ -18,11 +18,10 @@ public struct UserChange: Sendable {
   }
 
   public var identities: [Identity] = []
-  /// Set, or removed by null.
-  public var attributes: JSONObject = [:]
+  public var attributes = AttributeChanges()
   public var timeZone: Field<String> = .keep
   public var locale: Field<String> = .keep
-  public var consents: [(channel: Channel, state: ConsentState)] = []
+  public var consents: [(subscription: Subscription, state: ConsentState)] = []
   public var tags: [(key: String, value: TagValue)] = []
   public var devices: [Device] = []
 
@@ -30,10 +29,12 @@ public struct UserChange: Sendable {
 
   /// Does both, one after the other: several changes of a batch may be of one user.
   mutating func append(_ later: UserChange) {
-    for (key, value) in later.attributes { attributes[key] = value }
+    attributes.append(later.attributes)
     if later.timeZone != .keep { timeZone = later.timeZone }
     if later.locale != .keep { locale = later.locale }
-    consents = consents.filter { old in !later.consents.contains { $0.channel == old.channel } }
+    consents = consents.filter { old in
+      !later.consents.contains { $0.subscription == old.subscription }
+    }
     consents += later.consents
     tags = tags.filter { old in !later.tags.contains { $0.key == old.key } } + later.tags
     devices =
@@ -51,8 +52,8 @@ public struct UserChange: Sendable {
     list("identities", identities.map(\.kind.key))
     list("attributes", attributes.keys)
     list("tags", tags.map(\.key))
-    for (channel, state) in consents {
-      json["consent_\(channel.rawValue)"] = .string(state.rawValue)
+    for (subscription, state) in consents {
+      json["consent_\(subscription.text)"] = .string(state.rawValue)
     }
     if !devices.isEmpty { json["devices"] = .int(devices.count) }
     if timeZone != .keep { json["time_zone"] = true }

@@ -38,11 +38,23 @@ enum UserChanges {
     }
     let (claimed, created) = try UserStore.claim(claims, .strict, now: now, in: tx)
     var folded = FoldedChanges()
+    var sheet = try sheet(claimed, changes.map(\.change), in: tx)
     for (outcome, (index, change)) in zip(claimed, changes) {
       switch outcome {
       case .user(let id, let isNew):
-        outcomes[index] = .changed(id, created: isNew)
-        folded.add(change, to: id)
+        do throws(JSONFault) {
+          var change = change
+          if sheet != nil {
+            change.attributes = try sheet?.apply(change.attributes, to: id) ?? change.attributes
+          }
+          folded.add(change, to: id)
+          outcomes[index] = .changed(id, created: isNew)
+        } catch {
+          let place = items[index].pointer.appending("attributes")
+          outcomes[index] = .refused(HeraldError.invalid([error.inside(place)]))
+          // A user that was made for it stays, empty: the identities may be of later items too.
+          if isNew { folded.add(UserChange(), to: id) }
+        }
       case .conflict(let reason):
         let pointer = items[index].pointer.appending("identities").description
         outcomes[index] = .refused(HeraldError(.identityConflict, reason, pointer: pointer))
@@ -53,6 +65,18 @@ enum UserChanges {
       guard let outcome else { throw HeraldError(.unexpected, "A change was lost.") }
       return outcome
     }
+  }
+
+  /// The attributes as they are, when some change needs to know them. Locks the users.
+  private static func sheet(
+    _ claimed: [IdentityResolution.Outcome], _ changes: [UserChange], in tx: Transaction
+  ) throws -> AttributeSheet? {
+    guard changes.contains(where: { !$0.attributes.isPlain }) else { return nil }
+    let users = Set(
+      claimed.compactMap { outcome in
+        if case .user(let id, _) = outcome { id } else { nil }
+      })
+    return AttributeSheet(try UserStore.lockAttributes(of: users, locking: users, in: tx))
   }
 
   private static func write(
@@ -69,7 +93,9 @@ enum UserChanges {
     try tagging.write(rows.map { ($0.id, $0.change.tags) }, source: source, now: now, in: tx)
     try ConsentStore.set(
       rows.flatMap { row in
-        row.change.consents.map { .init(user: row.id, channel: $0.channel, state: $0.state) }
+        row.change.consents.map {
+          .init(user: row.id, subscription: $0.subscription, state: $0.state)
+        }
       }, source: source, now: now, in: tx)
     try DeviceStore.register(
       rows.flatMap { row in row.change.devices.map { .init(user: row.id, device: $0) } }, now: now,
@@ -78,7 +104,7 @@ enum UserChanges {
 }
 
 /// The changes of each user in one: a statement may touch a row once only.
-private struct FoldedChanges {
+struct FoldedChanges {
   private(set) var changes: [UUID: UserChange] = [:]
 
   mutating func add(_ change: UserChange, to user: UUID) {
@@ -87,7 +113,7 @@ private struct FoldedChanges {
 }
 
 extension UserChange {
-  fileprivate var changesRow: Bool {
+  var changesRow: Bool {
     !attributes.isEmpty || timeZone != .keep || locale != .keep
   }
 }

@@ -7,7 +7,8 @@ enum UserRoutes {
   }
 
   static let components: JSONObject = [
-    "User": UserSchema.user, "UserResult": UserSchema.itemResult,
+    "User": UserSchema.user, "AttributeChanges": UserSchema.attributeChanges,
+    "UserResult": UserSchema.itemResult,
     "TimelineEntry": TimelineEntry.schema, "UserExport": UserExport.schema,
   ]
 
@@ -23,7 +24,7 @@ enum UserRoutes {
       ) { call in
         let change = try call.read { reader, faults in UserChange(upsert: reader, faults) }
         let (user, created) = try await users.upsert(change, by: call.caller, now: call.now)
-        return .user(user, created: created, call)
+        return try await .user(user, created: created, call, of: users)
       },
       Endpoint(
         .post, "/v1/users/batch", .writers,
@@ -55,17 +56,7 @@ enum UserRoutes {
         let change = try call.read { reader, faults in UserChange(patch: reader, faults) }
         let user = try await users.patch(
           ref, change, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
-        return .user(user, call)
-      },
-      Endpoint(
-        .delete, "/v1/users/{u}", .writers,
-        Operation(
-          "eraseUser",
-          "Erase a person: everything personal goes, counts stay, their addresses are suppressed.",
-          tag: "Users", responses: [204: nil], errors: [.notFound])
-      ) { call in
-        try await users.erase(try UserRef.inPath(call.path("u")), by: call.caller, now: call.now)
-        return .noContent
+        return try await .user(user, call, of: users)
       },
     ]
   }
@@ -86,7 +77,10 @@ enum UserRoutes {
           try PageRequest(call.request, width: 2), tag: try call.request.key("tag"),
           segment: try call.request.key("segment"),
           createdAfter: try call.request.instant("created_after"), for: call.caller, now: call.now)
-        return .page(page, call.request) { $0.json(masked: call.caller.seesMasked) }
+        let unknown = try await users.currentSettings().unknownConsent
+        return .page(page, call.request) {
+          $0.json(masked: call.caller.seesMasked, unknown: unknown)
+        }
       },
       Endpoint(
         .get, "/v1/users/{u}", .readers,
@@ -95,7 +89,8 @@ enum UserRoutes {
           errors: [.notFound])
       ) { call in
         let ref = try UserRef.inPath(call.path("u"))
-        return .user(try await users.get(ref, for: call.caller, now: call.now), call)
+        let user = try await users.get(ref, for: call.caller, now: call.now)
+        return try await .user(user, call, of: users)
       },
     ]
   }
@@ -130,9 +125,13 @@ enum UserRoutes {
 }
 
 extension Response {
-  fileprivate static func user(_ user: User, created: Bool = false, _ call: Call) -> Response {
+  fileprivate static func user(
+    _ user: User, created: Bool = false, _ call: Call, of users: Users
+  ) async throws -> Response {
+    let unknown = try await users.currentSettings().unknownConsent
     var response = Response.resource(
-      user.json(masked: call.caller.seesMasked), version: user.version, created: created)
+      user.json(masked: call.caller.seesMasked, unknown: unknown), version: user.version,
+      created: created)
     if created { response.headers["location"] = "/v1/users/\(user.id.text)" }
     return response
   }

@@ -6,15 +6,18 @@ import Postgres
 /// The part of all users that a key may see and target.
 public enum UserScope {
   /// A boolean over the alias `u` of `users`, never NULL; TRUE for a key without a scope. A user for
-  /// whom it is false must be answered like one that does not exist.
+  /// whom it is false must be answered like one that does not exist. `projectZone`: instead of that
+  /// of the settings.
   public static func predicate(
-    _ caller: Caller, now: Date, projectZone: String = "Asia/Shanghai", in db: any Queryable
+    _ caller: Caller, now: Date, projectZone: String? = nil, in db: any Queryable
   ) throws -> SQL {
     guard let scope = caller.userScope else { return "TRUE" }
     do {
       let closure = try SegmentStore.closure(of: scope, in: db)
+      let settings = try SettingsStore.load(in: db).settings
       return try SegmentCompiler.predicate(
-        scope, closure: closure, now: now, projectZone: projectZone)
+        scope, closure: closure, now: now, projectZone: projectZone ?? settings.timeZone,
+        unknown: settings.unknownConsent)
     } catch let error as HeraldError {
       // The fault of who made the key, not of what is asked with it.
       throw HeraldError(

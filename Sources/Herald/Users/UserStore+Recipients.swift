@@ -38,7 +38,8 @@ extension UserStore {
       }
       users[id] = User(
         id: id, identities: own, attributes: try row.json("attributes").objectValue ?? [:],
-        tags: tags[id] ?? [:], consents: consents[id] ?? [:], devices: owned,
+        tags: tags[id] ?? [:], consents: consents[id]?.whole ?? [:],
+        groupConsents: consents[id]?.groups ?? [:], devices: owned,
         timeZone: try row.get(2), locale: try row.get(3), suppressed: blocked,
         createdAt: try row.get(4), updatedAt: try row.get(5), version: try row.get(6))
     }
@@ -83,17 +84,23 @@ extension UserStore {
 
   private static func consents(
     of ids: [UUID], in db: any Queryable
-  ) throws -> [UUID: [Channel: ConsentState]] {
-    var all: [UUID: [Channel: ConsentState]] = [:]
+  ) throws -> [UUID: (whole: [Channel: ConsentState], groups: [Subscription: ConsentState])] {
+    var all: [UUID: (whole: [Channel: ConsentState], groups: [Subscription: ConsentState])] = [:]
     for row in try db.query(
       """
-      SELECT user_id, channel, state FROM consents
-      WHERE user_id = ANY(\(ids)) AND subscription_group = ''
+      SELECT user_id, channel, subscription_group, state FROM consents
+      WHERE user_id = ANY(\(ids))
       """)
     {
       guard let channel = Channel(rawValue: try row.get(1)) else { continue }
-      all[try row.get(0, as: UUID.self), default: [:]][channel] =
-        ConsentState(rawValue: try row.get(2))
+      let subscription = Subscription(channel, group: try row.get(2))
+      let state = ConsentState(rawValue: try row.get(3))
+      let id = try row.get(0, as: UUID.self)
+      if subscription.isWholeChannel {
+        all[id, default: ([:], [:])].whole[channel] = state
+      } else {
+        all[id, default: ([:], [:])].groups[subscription] = state
+      }
     }
     return all
   }

@@ -54,6 +54,23 @@ enum UserStore {
     try tx.execute("SELECT FROM users WHERE id = ANY(\(ids)) ORDER BY id FOR UPDATE")
   }
 
+  /// Locks as `lock` does; the attributes of `wanted`, who must be among the locked.
+  static func lockAttributes(
+    of wanted: Set<UUID>, locking ids: Set<UUID>, in tx: Transaction
+  ) throws -> [UUID: JSONObject] {
+    let rows = try tx.query(
+      """
+      SELECT id, CASE WHEN id = ANY(\(Array(wanted))) THEN attributes END AS attributes
+      FROM users WHERE id = ANY(\(Array(ids))) ORDER BY id FOR UPDATE
+      """)
+    var found: [UUID: JSONObject] = [:]
+    for row in rows {
+      guard let attributes = try row.optionalJSON("attributes")?.objectValue else { continue }
+      found[try row.get("id")] = attributes
+    }
+    return found
+  }
+
   static func load(_ id: UUID, now: Date, in db: any Queryable) throws -> User {
     guard let user = try find([id], now: now, in: db)[id] else { throw UserRef.notFound }
     return user
@@ -104,8 +121,9 @@ enum UserStore {
         FROM identities i WHERE i.user_id = u.id) AS identities,
       (SELECT jsonb_object_agg(t.tag, t.value) FROM user_tags t
         WHERE t.user_id = u.id AND (t.expires_at IS NULL OR t.expires_at > \(now))) AS tags,
-      (SELECT jsonb_object_agg(c.channel, c.state) FROM consents c
-        WHERE c.user_id = u.id AND c.subscription_group = '') AS consents,
+      (SELECT jsonb_object_agg(
+          c.channel || coalesce(':' || nullif(c.subscription_group, ''), ''), c.state)
+        FROM consents c WHERE c.user_id = u.id) AS consents,
       (SELECT jsonb_agg(jsonb_build_object('provider', d.provider, 'token', d.token,
           'platform', d.platform, 'state', d.state) ORDER BY d.created_at, d.token)
         FROM devices d WHERE d.user_id = u.id) AS devices,
@@ -156,11 +174,11 @@ extension Date {
 
 extension UserChange {
   fileprivate var setAttributes: JSONObject {
-    JSONObject(attributes.members.filter { !$0.value.isNull })
+    JSONObject(attributes.plain.members.filter { !$0.value.isNull })
   }
 
   fileprivate var removedAttributes: [String] {
-    attributes.members.filter(\.value.isNull).map(\.key)
+    attributes.plain.members.filter(\.value.isNull).map(\.key)
   }
 }
 
@@ -177,9 +195,15 @@ extension User {
     }
     tags = try row.optionalJSON("tags")?.objectValue ?? [:]
     var consents: [Channel: ConsentState] = [:]
-    for (channel, state) in try row.optionalJSON("consents")?.objectValue ?? [:] {
-      guard let channel = Channel(rawValue: channel) else { continue }
-      consents[channel] = state.stringValue.flatMap(ConsentState.init)
+    for (text, state) in try row.optionalJSON("consents")?.objectValue ?? [:] {
+      guard let subscription = Subscription(text),
+        let state = state.stringValue.flatMap(ConsentState.init)
+      else { continue }
+      if subscription.isWholeChannel {
+        consents[subscription.channel] = state
+      } else {
+        groupConsents[subscription] = state
+      }
     }
     self.consents = consents
     devices = try (row.optionalJSON("devices")?.arrayValue ?? []).map { device in

@@ -22,11 +22,12 @@ extension Users {
       }
       if let segment {
         _ = try SegmentStore.load(segment, in: db)
-        _ = try SegmentStore.load(segment, in: db)
+        let settings = try SettingsStore.load(in: db).settings
         let closure = try SegmentStore.closure(of: Self.membership(segment), in: db)
         filters.append(
           try SegmentCompiler.predicate(
-            Self.membership(segment), closure: closure, now: now, projectZone: "Asia/Shanghai"))
+            Self.membership(segment), closure: closure, now: now, projectZone: settings.timeZone,
+            unknown: settings.unknownConsent))
       }
       return try UserStore.list(
         page, filter: .joined(filters.map { "(\($0))" }, separator: " AND "), now: now, in: db)

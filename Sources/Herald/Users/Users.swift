@@ -5,8 +5,18 @@ import Postgres
 /// People: who they are, and what is known of them.
 public struct Users: Sendable {
   let db: Database
+  private let settings: (@Sendable () async throws -> ProjectSettings)?
 
-  public init(db: Database) { self.db = db }
+  /// `settings`: what holds now; read from the database when left out.
+  public init(db: Database, settings: (@Sendable () async throws -> ProjectSettings)? = nil) {
+    self.db = db
+    self.settings = settings
+  }
+
+  func currentSettings() async throws -> ProjectSettings {
+    guard let settings else { return try await db.read { try SettingsStore.load(in: $0).settings } }
+    return try await settings()
+  }
 
   /// What became of one item of a batch.
   enum ItemResult: Sendable {

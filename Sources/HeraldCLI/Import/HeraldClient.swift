@@ -83,8 +83,10 @@ struct HeraldClient: Sendable {
   }
 
   /// Streams a file to `POST /v1/imports`; the id of the job.
-  func upload(kind: String, _ file: UploadFile) async throws -> String {
-    var request = request("POST", "/v1/imports?kind=\(kind)")
+  func upload(
+    kind: String, triggers: Bool = false, _ file: UploadFile
+  ) async throws -> String {
+    var request = request("POST", "/v1/imports?kind=\(kind)\(triggers ? "&triggers=true" : "")")
     request.headers.append(("Content-Type", file.format.contentType))
     if file.isGzip { request.headers.append(("Content-Encoding", "gzip")) }
     request.source = file.source
@@ -116,7 +118,7 @@ struct HeraldClient: Sendable {
   private func send(_ request: ClientRequest) async throws -> Answer {
     switch await http.send(request) {
     case .response(let response): return Answer(status: response.status, body: response.body)
-    case .notSent(let reason):
+    case .notSent(let reason), .forbidden(let reason):
       try Task.checkCancellation()
       throw Unreachable(url: url, reason: reason, isUnsent: true)
     case .unknown(let reason):

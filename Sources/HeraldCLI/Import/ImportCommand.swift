@@ -31,6 +31,7 @@ struct ImportCommand: AsyncParsableCommand {
   @Option(help: "A key of role operator or admin (HERALD_KEY).") var key: String?
   @Option(help: "csv or ndjson, where the name does not tell.") var format: String?
   @Option(help: "Write the refused rows and why here, as CSV.") var errors: String?
+  @Flag(help: "Let imported events fire triggers, as if they happened now.") var triggers = false
   @Flag(help: "Exit with 0 although rows were refused.") var allowFailures = false
   @Option(help: "Follow this job again instead of uploading a file.") var resume: String?
 
@@ -49,6 +50,9 @@ struct ImportCommand: AsyncParsableCommand {
     }
     guard kind.wholeMatch(of: /users|events|segment:[a-z0-9_-]{1,64}/) != nil else {
       throw ValidationError("The kind is users, events or segment:KEY; it is '\(kind)'.")
+    }
+    if triggers, kind != "events" {
+      throw ValidationError("Only an import of events can fire triggers.")
     }
     if let format, UploadFile.Format(rawValue: format) == nil {
       throw ValidationError("--format takes csv or ndjson.")
@@ -90,7 +94,9 @@ struct ImportCommand: AsyncParsableCommand {
     if let resume { return resume }
     guard let kind, let path = file else { throw ValidationError("A file is needed.") }
     let upload = try UploadFile(path: path, format: format.flatMap(UploadFile.Format.init))
-    let id = try await Interruption.watch { try await work.upload(kind: kind, upload) }
+    let id = try await Interruption.watch {
+      try await work.upload(kind: kind, triggers: triggers, upload)
+    }
     guard let id else {
       work.terminal.say("The upload was broken off; nothing of it is imported.")
       throw ExitCode(130)

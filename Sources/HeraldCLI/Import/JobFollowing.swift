@@ -33,9 +33,9 @@ struct JobFollowing: Sendable {
   static let patience = Duration.seconds(120)
 
   /// Returns the job's id when the whole file has arrived.
-  func upload(kind: String, _ file: UploadFile) async throws -> String {
+  func upload(kind: String, triggers: Bool = false, _ file: UploadFile) async throws -> String {
     try await withThrowingTaskGroup(of: String?.self) { group in
-      group.addTask { try await client.upload(kind: kind, file) }
+      group.addTask { try await client.upload(kind: kind, triggers: triggers, file) }
       group.addTask {
         while !Task.isCancelled {
           terminal.progress("uploading", file.sent, of: file.length, note: Self.size(file.sent))

@@ -19,6 +19,8 @@ struct Configuration: Sendable {
   var logFormat: LogFormat
   var allowPrivateEndpoints = false
   var trustedProxies: [AddressRange] = []
+  /// Where people reach this server, without a slash at the end.
+  var publicURL: String?
   var workers = DispatchSettings().workers
   var poolSize = 16
   var leaseSeconds = DispatchSettings().leaseSeconds
@@ -113,6 +115,14 @@ struct Configuration: Sendable {
           "HERALD_TRUSTED_PROXIES takes addresses and ranges like 10.0.0.0/8; '\(text)' is none.")
       }
     }
+    if let text = value("HERALD_PUBLIC_URL") {
+      publicURL = Self.publicURL(text)
+      if publicURL == nil {
+        faults.append(
+          "HERALD_PUBLIC_URL must be like https://news.example.com, perhaps with a path, and without "
+            + "query; it is '\(text)'.")
+      }
+    }
     for (name, path) in [
       ("HERALD_WORKERS", \Configuration.workers), ("HERALD_POOL_SIZE", \.poolSize),
       ("HERALD_LEASE_SECONDS", \.leaseSeconds),
@@ -136,6 +146,14 @@ struct Configuration: Sendable {
     var host = String(text[..<colon])
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
     return (host.isEmpty ? "0.0.0.0" : host, port)
+  }
+
+  private static func publicURL(_ text: String) -> String? {
+    guard let parts = URLComponents(string: text), let host = parts.host, !host.isEmpty,
+      ["http", "https"].contains(parts.scheme?.lowercased() ?? ""), parts.user == nil,
+      parts.query == nil, parts.fragment == nil
+    else { return nil }
+    return text.hasSuffix("/") ? String(text.dropLast()) : text
   }
 
   private static func read(_ path: String?, _ faults: inout [String]) -> [String: String] {

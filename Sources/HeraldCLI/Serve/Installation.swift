@@ -51,6 +51,7 @@ struct Installation: Sendable {
           dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
         dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
+        publicURL: configuration.publicURL,
         logger: logger)
       return Installation(
         application: application, configuration: configuration, cluster: cluster, client: client)

@@ -13,6 +13,10 @@ func makeClient(_ change: (inout ClientConfiguration) -> Void = { _ in }) -> HTT
 
 extension ClientOutcome {
   var response: ClientResponse? { if case .response(let response) = self { response } else { nil } }
-  var notSent: String? { if case .notSent(let reason) = self { reason } else { nil } }
+  /// Also of what may not be sent.
+  var notSent: String? {
+    if case .notSent(let reason) = self { reason } else { forbidden }
+  }
+  var forbidden: String? { if case .forbidden(let reason) = self { reason } else { nil } }
   var unknown: String? { if case .unknown(let reason) = self { reason } else { nil } }
 }

@@ -58,6 +58,26 @@ import Testing
     #expect(server.accepted == 0)
   }
 
+  @Test(
+    "What the addresses of a name forbid is told from what may go well later",
+    arguments: ["10.0.0.1", "127.0.0.1", "localhost", "rebound.example"])
+  func kinds(host: String) async throws {
+    let client = makeClient {
+      $0.allowPrivateAddresses = false
+      $0.lookup = { host in
+        guard let addresses = Self.names[host] else {
+          return .failure(ClientRefusal(reason: "\(host) is not there"))
+        }
+        return .success(addresses.compactMap { ClientAddress(literal: $0) })
+      }
+    }
+    let outcome = await client.send(ClientRequest(url: "http://\(host)/", timeout: .seconds(5)))
+    #expect(outcome.forbidden?.contains("HERALD_ALLOW_PRIVATE_ENDPOINTS") == true)
+    let absent = await client.send(ClientRequest(url: "http://absent.example/"))
+    #expect(absent.forbidden == nil)
+    #expect(absent.notSent != nil)
+  }
+
   @Test("There are at least sixty forms")
   func count() { #expect(Set(Self.forbidden).count >= 60) }
 
@@ -75,7 +95,7 @@ import Testing
     let transfer = try #require(ClientTransfer(configuration))
     transfer.prepare(submission, now: .now)
     let code = curl_easy_perform(transfer.handle)
-    #expect(transfer.outcome(code).notSent?.contains("HERALD_ALLOW_PRIVATE_ENDPOINTS") == true)
+    #expect(transfer.outcome(code).forbidden?.contains("HERALD_ALLOW_PRIVATE_ENDPOINTS") == true)
     #expect(server.accepted == 0)
 
     // The same transfer goes through where it is allowed: the test above tests the wall.

@@ -15,6 +15,7 @@ final class HeraldInProcess: Sendable {
   let app: Application
   let clock: TestClock
   let channel: RecordingChannel
+  let secrets = SecretsKey.random()
   private let router: Router
 
   struct Answer {
@@ -43,8 +44,8 @@ final class HeraldInProcess: Sendable {
     self.channel = channel
     let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     app = Application(
-      pool: pool, registry: channel.registry, secrets: .random(), now: { clock.now },
-      logger: logger)
+      pool: pool, registry: channel.registry, secrets: secrets,
+      publicURL: "https://news.example.com", now: { clock.now }, logger: logger)
     let runner = EndpointRunner(
       keys: app.keys, idempotency: Idempotency(db: app.db), logger: logger, now: { clock.now })
     router = try Router(app.endpoints.map(runner.route))
@@ -62,8 +63,8 @@ final class HeraldInProcess: Sendable {
 
   /// `target`: path and query, percent-encoded.
   func call(
-    _ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil, key: String? = nil,
-    headers: HTTPHeaders = [:], from address: String = "127.0.0.1"
+    _ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil, form: String = "",
+    key: String? = nil, headers: HTTPHeaders = [:], from address: String = "127.0.0.1"
   ) async throws -> Answer {
     let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
     guard case .found(let route, let parameters) = router.match(method, parts[0]) else {
@@ -72,7 +73,7 @@ final class HeraldInProcess: Sendable {
     var headers = headers
     if let key { headers["authorization"] = "Bearer \(key)" }
     let query = URLComponents(string: target)?.queryItems ?? []
-    let bytes = body?.bytes ?? []
+    let bytes = body?.bytes ?? Array(form.utf8)
     var request = Request(
       method: method, path: parts[0], query: query.map { ($0.name, $0.value ?? "") },
       headers: headers, body: bytes, remoteAddress: address, requestID: "r-1",

@@ -27,6 +27,22 @@ import Testing
     await wake.wait(atMost: .seconds(600))
   }
 
+  @Test("each follower keeps a call that came while it was busy")
+  func followers() async {
+    let wake = Wake()
+    let (first, second) = (wake.follower(), wake.follower())
+    let waiting = Task { await first.wait(atMost: .seconds(600)) }
+    while !waiting.isCancelled {
+      wake.call()
+      await second.wait(atMost: .seconds(600))
+      waiting.cancel()
+    }
+    await waiting.value
+    wake.call()
+    await first.wait(atMost: .seconds(600))
+    await second.wait(atMost: .seconds(600))
+  }
+
   @Test("a wait ends by itself, and with its task")
   func ends() async {
     let wake = Wake()

@@ -53,6 +53,7 @@ import Testing
           + "VALUES (now(), 'x', 'a', 'b', 'c')",
         "INSERT INTO audit_seals (position, entry_id, hash) VALUES (99, 99, '')",
         "SELECT herald_make_partition('events', '2031-01-01')",
+        "SELECT herald_drop_partition('events', '2031-01-01')",
         "LOCK TABLE stops IN EXCLUSIVE MODE", "SELECT herald_audit_digest(e) FROM audit_entries e",
       ] {
         let refusal = try await state(herald, script)
@@ -78,6 +79,7 @@ import Testing
       "COPY users TO PROGRAM 'cat'", "COPY users TO '/tmp/herald-users'",
       "SELECT pg_read_file('/etc/hostname')", "SELECT herald_make_partition('users', '2031-01-01')",
       "SELECT herald_make_partition('audit_entries', '2031-01-01')",
+      "SELECT herald_drop_partition('audit_entries', '2031-01-01')",
       "SET session_replication_role = replica",
     ])
   func refused(script: String) async throws {

@@ -19,13 +19,15 @@ struct CrashScene: Sendable {
 
   /// - Parameter safe: whether the sender `main` may resend.
   static func with(
-    people: Int, safe: Bool, _ body: (CrashScene) async throws -> Void
+    people: Int, safe: Bool, dispatch: DispatchSettings = DispatchSettings(),
+    _ body: (CrashScene) async throws -> Void
   ) async throws {
     try await withDatabase(migrations: HeraldSchema.migrations) {
       let script = CrashScript()
       let app = Application(
         pool: TestDatabase.current.pool, registry: script.registry, secrets: .random(),
-        now: { script.now }, logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        dispatch: dispatch, now: { script.now },
+        logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
       let router = try Router(
         app.endpoints.map {
           Route($0.method, $0.pattern, handler: .immediate { _ in .noContent })
@@ -60,6 +62,19 @@ struct CrashScene: Sendable {
       ])
   }
 
+  /// The plan with other steps, each of one SMS.
+  func put(steps: [String]) async throws {
+    try await call(
+      .put, "/v1/plans/p",
+      [
+        "name": "P", "trigger": ["segment": "all", "at": "now"],
+        "steps": .array(
+          steps.map {
+            ["id": .string($0), "send": ["chain": [["channel": "sms", "template": "m"]]]]
+          }),
+      ])
+  }
+
   func sender(_ key: String, safe: Bool, weight: Int) async throws {
     try await call(
       .put, "/v1/senders/\(key)",
@@ -69,13 +84,18 @@ struct CrashScene: Sendable {
       ])
   }
 
-  /// Approves and enters everybody; nothing is handed over yet.
-  func launch() async throws {
+  /// What is due at once from here on.
+  func approve() async throws {
     let submitted = try await call(.post, "/v1/plans/p/submit", ["comment": "please"])
     let approval = submitted["approval"]?.stringValue ?? ""
     try await call(
       .post, "/v1/approvals/\(approval)/approve", ["hash": submitted["hash"] ?? .null],
       as: Caller(keyID: UUID(), principal: "wang.fang", role: .approver))
+  }
+
+  /// Approves and enters everybody; nothing is handed over yet.
+  func launch() async throws {
+    try await approve()
     try await execute("INSERT INTO stops VALUES ('all', 'test', 'not yet', now())")
     try await app.dispatcher.drain()
     try await execute("DELETE FROM stops")

@@ -54,6 +54,48 @@ struct CrashTests {
     }
   }
 
+  @Test("of a batch that goes down with its worker, only what was begun is blamed")
+  func blame() async throws {
+    try await CrashScene.with(people: 5, safe: true) { scene in
+      try await scene.launch()
+      try await scene.execute("UPDATE senders SET pace_per_second = 1000")
+      let (lease, entries) = try await scene.claim()
+      let preparation = Preparation(
+        plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
+        settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
+        lease: lease)
+      let prepared = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
+      let begun = prepared.prefix(2).map(\.entry.deliveryID)
+      _ = try await scene.app.db.dispatch { try QueueStore.markHandedOver(begun, lease, in: $0) }
+      #expect(
+        try await scene.text("SELECT string_agg(claims::text, ' ' ORDER BY claims DESC) FROM queue")
+          == "1 1 0 0 0")
+      #expect(
+        try await scene.text("SELECT count(*)::text FROM queue WHERE handed_over_at IS NOT NULL")
+          == "2")
+    }
+  }
+
+  @Test("three crashes in flight set a row aside as unknown; what went down with it goes out")
+  func crashesInFlight() async throws {
+    try await CrashScene.with(people: 5, safe: true) { scene in
+      try await scene.launch()
+      for _ in 1...3 {
+        let (lease, entries) = try await scene.claim()
+        let preparation = Preparation(
+          plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
+          settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
+          lease: lease)
+        let begun = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
+        #expect(begun.allSatisfy(\.isBegun) && begun.count == entries.count)
+        try await scene.expire()
+      }
+      try await scene.app.dispatcher.drain()
+      #expect(try await scene.ends() == ["sent": 4, "unknown set_aside": 1])
+      #expect(try await scene.isBalanced())
+    }
+  }
+
   @Test("a hand-over without a known end is given up where it may not be repeated")
   func once() async throws {
     try await CrashScene.with(people: 3, safe: false) { scene in
@@ -162,6 +204,23 @@ struct CrashTests {
       _ = try await scene.app.dispatcher.step()
       #expect(try await scene.ends() == ["pending": 3])
       #expect(try await scene.text("SELECT count(*)::text FROM queue") == "3")
+    }
+  }
+
+  @Test("a worker that stands still in a transaction is cut off, so that a stop need not wait for it")
+  func standstill() async throws {
+    try await CrashScene.with(people: 1, safe: true) { scene in
+      let failure = await #expect(throws: PostgresError.self) {
+        try await scene.app.db.dispatch { tx in
+          let limit = try tx.one("SHOW idle_in_transaction_session_timeout")
+          #expect(try limit?.get(0, as: String.self) == "5s")
+          try tx.execute("SET LOCAL idle_in_transaction_session_timeout = '20ms'")
+          _ = try StopStore.lock(in: tx)
+          usleep(300_000)
+          _ = try StopStore.lock(in: tx)
+        }
+      }
+      #expect(failure?.isUnavailable == true)
     }
   }
 

@@ -106,7 +106,7 @@ struct ErasureTests {
         ).map { try $0.get(0, as: String.self) }
       }
       // Work in hand, not records of a person.
-      let working: Set = ["queue", "run_targets", "job_members", "user_aliases"]
+      let working: Set = ["run_targets", "job_members", "erasures"]
       #expect(Set(withUser).subtracting(working) == Set(UserExport.tables))
     }
   }

@@ -28,6 +28,7 @@ struct PeopleAPI: Sendable {
   let db: Database
   let writer: EventWriter
   let runner: JobRunner
+  let partitions: Partitions
   private let router: Router
   private let endpoints: [Endpoint]
 
@@ -50,12 +51,14 @@ struct PeopleAPI: Sendable {
     let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     let wake = Wake()
     writer = EventWriter(db: db, logger: logger, observers: observers, limits: limits)
+    partitions = Partitions(db: db, settings: { ProjectSettings() }, logger: logger)
     runner = JobRunner(
-      db: db, observers: observers, logger: logger, wake: wake, batchSize: batchSize,
-      now: { PeopleAPI.now })
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: wake,
+      batchSize: batchSize, now: { PeopleAPI.now })
     let tags = Tags(db: db)
     endpoints =
-      UserRoutes.endpoints(Users(db: db)) + TagRoutes.endpoints(tags)
+      UserRoutes.endpoints(Users(db: db)) + ErasureRoutes.endpoints(Erasures(db: db))
+      + TagRoutes.endpoints(tags)
       + UserTagRoutes.endpoints(tags) + EventRoutes.endpoints(Events(writer: writer))
       + JobRoutes.endpoints(Jobs(db: db, wake: wake))
     router = try Router(

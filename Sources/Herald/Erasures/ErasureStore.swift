@@ -1,0 +1,196 @@
+import Foundation
+import JSON
+import Postgres
+
+/// Takes a person out of the rows that are about them. Rows that count (events, deliveries, coupons)
+/// stay under the same id, without what was personal in them.
+enum ErasureStore {
+  /// Rows that go. What identifies the person is among them: they go first, all at once.
+  static let deleted = [
+    "identities", "identity_history", "consents", "consent_history", "devices", "user_tags",
+    "segment_members", "job_members",
+  ]
+
+  /// Rows that stay, with what makes each anonymous. `left`: which are not yet. All by an index that
+  /// begins with the user.
+  static let anonymised: [(table: String, key: SQL, set: SQL, left: SQL)] = [
+    (
+      "events", "user_id, name, ts, id",
+      "message_id = NULL, context = NULL, properties = herald_anonymous(properties, \(personal))",
+      "(message_id IS NOT NULL OR context IS NOT NULL OR properties <> herald_anonymous(properties, \(personal)))"
+    ),
+    (
+      "deliveries", "user_id, run_id, entry_key, step_id, occurrence, entered_at",
+      #""values" = NULL, provider_id = NULL"#,
+      #"("values" IS NOT NULL OR provider_id IS NOT NULL)"#
+    ),
+    (
+      "attempts", "user_id, delivery_id, link, try, entered_at", "provider_id = NULL",
+      "provider_id IS NOT NULL"
+    ),
+    (
+      "enrolments", "user_id, run_id, entry_key", #""values" = NULL"#, #""values" IS NOT NULL"#
+    ),
+    (
+      "step_visits", "user_id, run_id, entry_key, step_id, occurrence, entered_at",
+      #""values" = NULL"#, #""values" IS NOT NULL"#
+    ),
+    ("coupon_redemptions", "id", "order_id = ''", "order_id <> ''"),
+  ]
+
+  private static var personal: [String] { UserMask.personal.sorted() }
+
+  /// The user and the ids merged into it: the ledger stays on those it was written for.
+  static func ids(of user: UUID, in db: any Queryable) throws -> [UUID] {
+    [user]
+      + (try db.query(
+        "SELECT alias_id FROM user_aliases WHERE user_id = \(user) ORDER BY alias_id"
+      ).map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// Removes all that identifies the person. The user must be locked.
+  static func forget(_ users: [UUID], now: Date, in tx: Transaction) throws -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for table in deleted {
+      counts[table] = try tx.execute(
+        "DELETE FROM \(identifier: table) WHERE user_id = ANY(\(users))")
+    }
+    try tx.execute(
+      """
+      UPDATE users SET attributes = '{}', time_zone = NULL, locale = NULL,
+        erased_at = coalesce(erased_at, \(now)), updated_at = \(now), version = version + 1
+      WHERE id = ANY(\(users))
+      """)
+    // A row of the queue is in its user's lane.
+    counts["queue"] = try tx.execute(
+      """
+      UPDATE queue SET content = NULL
+      WHERE lane = ANY(ARRAY(SELECT herald_lane(id) FROM unnest(\(users)) AS id))
+        AND user_id = ANY(\(users)) AND content IS NOT NULL
+      """)
+    return counts
+  }
+
+  /// Answers kept for a day to be given again may show the person.
+  static func forgetAnswers(naming texts: [String], in tx: Transaction) throws -> Int {
+    try tx.execute(
+      """
+      DELETE FROM idempotency_keys k WHERE EXISTS (
+        SELECT FROM unnest(\(texts)) AS t
+        WHERE position(convert_to(t, 'UTF8') IN k.body) > 0
+          OR position(convert_to(t, 'UTF8') IN convert_to(k.headers::text, 'UTF8')) > 0)
+      """)
+  }
+
+  /// Makes up to `limit` rows of a table anonymous; how many it were.
+  static func anonymise(
+    _ place: Int, of users: [UUID], limit: Int, in tx: Transaction
+  ) throws -> Int {
+    let (table, key, set, left) = anonymised[place]
+    return try tx.execute(
+      """
+      UPDATE \(identifier: table) SET \(set)
+      WHERE (\(key)) IN (SELECT \(key) FROM \(identifier: table)
+        WHERE user_id = ANY(\(users)) AND \(left) LIMIT \(limit))
+      """)
+  }
+
+  /// What is left of the person, by table; only tables where there is something.
+  static func residue(of users: [UUID], in db: any Queryable) throws -> [String: Int] {
+    var found: [String: Int] = [:]
+    for table in deleted {
+      found[table] = try db.one(
+        "SELECT count(*) FROM \(identifier: table) WHERE user_id = ANY(\(users))")?.get(0)
+    }
+    for (table, _, _, left) in anonymised {
+      found[table] = try db.one(
+        "SELECT count(*) FROM \(identifier: table) WHERE user_id = ANY(\(users)) AND \(left)"
+      )?.get(0)
+    }
+    found["users"] = try db.one(
+      """
+      SELECT count(*) FROM users WHERE id = ANY(\(users))
+        AND (attributes <> '{}' OR time_zone IS NOT NULL OR locale IS NOT NULL
+          OR erased_at IS NULL)
+      """)?.get(0)
+    return found.filter { $0.value > 0 }
+  }
+}
+
+// MARK: - Proofs
+
+extension ErasureStore {
+  static func insert(_ erasure: Erasure, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      INSERT INTO erasures (id, user_id, user_ids, state, requested_by, requested_at, completed_at,
+        tables, suppressed, digest)
+      VALUES (\(erasure.id), \(erasure.user), \(erasure.userIDs), \(erasure.state.rawValue),
+        \(erasure.requestedBy), \(erasure.requestedAt), \(erasure.completedAt),
+        \(JSONB(erasure.tablesJSON)), \(erasure.suppressed)::bigint::integer,
+        \(erasure.digest.map { Bytea($0) }))
+      """)
+  }
+
+  static func save(_ erasure: Erasure, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE erasures SET state = \(erasure.state.rawValue), completed_at = \(erasure.completedAt),
+        tables = \(JSONB(erasure.tablesJSON)), digest = \(erasure.digest.map { Bytea($0) })
+      WHERE id = \(erasure.id)
+      """)
+  }
+
+  static func load(_ id: UUID, in db: any Queryable) throws -> Erasure {
+    guard let row = try db.one("SELECT \(columns) FROM erasures WHERE id = \(id)") else {
+      throw HeraldError.notFound("erasure", id.text)
+    }
+    return try Erasure(row)
+  }
+
+  /// Newest first: ids are ordered by time.
+  static func list(
+    _ page: PageRequest, state: String?, in db: any Queryable
+  ) throws -> [Erasure] {
+    let before = page.after.flatMap { UUID(uuidString: $0.values[0]) }
+    return try db.query(
+      """
+      SELECT \(columns) FROM erasures
+      WHERE (\(before)::uuid IS NULL OR id < \(before))
+        AND (\(state)::text IS NULL OR state = \(state))
+      ORDER BY id DESC LIMIT \(page.limit + 1)
+      """
+    ).map(Erasure.init)
+  }
+
+  /// The oldest that is not over and nobody works on, locked.
+  static func claim(in tx: Transaction) throws -> Erasure? {
+    try tx.one(
+      """
+      SELECT \(columns) FROM erasures WHERE state = 'running'
+      ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+      """
+    ).map(Erasure.init)
+  }
+
+  private static let columns: SQL = """
+    id, user_id, user_ids, state, requested_by, requested_at, completed_at, tables, suppressed,
+    digest
+    """
+}
+
+extension Erasure {
+  fileprivate init(_ row: Row) throws {
+    var tables: [String: Work] = [:]
+    for (table, work) in try row.json("tables").objectValue ?? [:] {
+      tables[table] = Work(
+        deleted: work["deleted"]?.intValue ?? 0, anonymised: work["anonymised"]?.intValue ?? 0)
+    }
+    self.init(
+      id: try row.get("id"), user: try row.get("user_id"), userIDs: try row.get("user_ids"),
+      state: State(rawValue: try row.get("state")) ?? .running,
+      requestedBy: try row.get("requested_by"), requestedAt: try row.get("requested_at"),
+      completedAt: try row.get("completed_at"), tables: tables,
+      suppressed: try row.get("suppressed"), digest: try row.get("digest", as: Bytea?.self)?.bytes)
+  }
+}

@@ -1,0 +1,118 @@
+import Cryptography
+import Foundation
+import JSON
+import Postgres
+
+/// Erases people for good, and keeps the proof.
+public struct Erasures: Sendable {
+  let db: Database
+
+  public init(db: Database) { self.db = db }
+
+  /// Rows of history that a request goes through itself; the rest is left to the background.
+  static let atOnce = 5000
+  /// Rows of one background transaction.
+  static let chunk = 5000
+
+  /// Erases a person. What identifies them is gone when this returns: nobody finds them any more, their
+  /// addresses stay suppressed as hashes, should they be imported again, and what is under way to them
+  /// is skipped at its next gate. A long history is made anonymous in the background; the erasure says
+  /// when it is done.
+  func erase(_ ref: UserRef, by caller: Caller, now: Date) async throws -> Erasure {
+    try await db.write(timeout: .seconds(60)) { tx in
+      let id = try UserScope.load(ref, for: caller, now: now, in: tx)
+      try UserStore.lock([id], in: tx)
+      let user = try UserStore.load(id, now: now, in: tx)
+      let addresses =
+        user.identities.filter { ["phone", "email", "wechat_openid"].contains($0.kind.key) }
+        .map { SuppressedAddress(kind: $0.kind.key, value: $0.value) }
+        + user.devices.map(SuppressedAddress.init)
+      try SuppressionStore.add(addresses, reason: "erased", now: now, in: tx)
+      var erasure = Erasure(
+        id: UUIDv7.next(now: now), user: id, userIDs: try ErasureStore.ids(of: id, in: tx),
+        state: .running, requestedBy: caller.principal, requestedAt: now, tables: [:],
+        suppressed: addresses.count)
+      for (table, count) in try ErasureStore.forget(erasure.userIDs, now: now, in: tx) {
+        let isDeleted = ErasureStore.deleted.contains(table)
+        erasure.add(
+          isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
+      }
+      let names = erasure.userIDs.map(\.text) + user.identities.map(\.value)
+      erasure.add(
+        .init(deleted: try ErasureStore.forgetAnswers(naming: names, in: tx)),
+        to: "idempotency_keys")
+      erasure.add(.init(anonymised: 1), to: "users")
+      try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
+      try ErasureStore.insert(erasure, in: tx)
+      try AuditStore.append(
+        AuditEntry(
+          "user.erased", "user", id.text, after: erasure.auditJSON, by: caller, at: now), in: tx)
+      return erasure
+    }
+  }
+
+  /// A chunk of the oldest erasure under way; false when there is none.
+  func advance(now: Date) async throws -> Bool {
+    try await db.pool.write(timeout: .seconds(60)) { tx in
+      guard var erasure = try ErasureStore.claim(in: tx) else { return false }
+      try Self.continue(&erasure, limit: Self.chunk, now: now, in: tx)
+      try ErasureStore.save(erasure, in: tx)
+      if erasure.state == .completed {
+        try AuditStore.append(
+          AuditEntry(
+            "erasure.completed", "user", erasure.user.text, after: erasure.auditJSON, by: .herald,
+            at: now), in: tx)
+      }
+      return true
+    }
+  }
+
+  func list(
+    _ page: PageRequest, state: String?, for caller: Caller
+  ) async throws -> Page<Erasure> {
+    try Self.refuseScoped(caller)
+    let rows = try await db.read { try ErasureStore.list(page, state: state, in: $0) }
+    return Page(rows, page) { [$0.id.text] }
+  }
+
+  /// With what a look into the tables finds now.
+  func verify(
+    _ id: UUID, for caller: Caller
+  ) async throws -> (erasure: Erasure, residue: [String: Int]) {
+    try Self.refuseScoped(caller)
+    return try await db.snapshot { tx in
+      let erasure = try ErasureStore.load(id, in: tx)
+      return (erasure, try ErasureStore.residue(of: erasure.userIDs, in: tx))
+    }
+  }
+
+  /// Goes through the tables in order, up to `limit` rows; complete when nothing was left to do.
+  private static func `continue`(
+    _ erasure: inout Erasure, limit: Int, now: Date, in tx: Transaction
+  ) throws {
+    var left = limit
+    for (place, step) in ErasureStore.anonymised.enumerated() {
+      guard left > 0 else { return }
+      let done = try ErasureStore.anonymise(place, of: erasure.userIDs, limit: left, in: tx)
+      erasure.add(.init(anonymised: done), to: step.table)
+      left -= done
+    }
+    if left > 0 { erasure.complete(now: now) }
+  }
+
+  private static func refuseScoped(_ caller: Caller) throws {
+    guard caller.userScope == nil else {
+      throw HeraldError(
+        .forbidden, "This key sees a part of the users only; whose an erasure was cannot be told.")
+    }
+  }
+}
+
+extension Erasure {
+  fileprivate var auditJSON: JSONValue {
+    [
+      "erasure": .id(id), "state": .string(state.rawValue),
+      "digest": .optional(digest.map { "sha256:\(Hex.encode($0))" }),
+    ]
+  }
+}

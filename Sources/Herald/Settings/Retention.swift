@@ -1,0 +1,54 @@
+import Foundation
+import JSON
+
+/// How long what grows with time is kept. Whole months go; nil keeps a table for ever.
+public struct Retention: Sendable, Equatable {
+  /// Within this many days a message that comes again is known again.
+  public var messageIDDays = 90
+  public var eventMonths: Int?
+  /// Of deliveries and their attempts. The totals of dropped deliveries stay in the accounting.
+  public var deliveryMonths: Int?
+  public var receiptMonths: Int?
+
+  public init() {}
+
+  static let messageIDRange = 1...3650
+  static let monthRange = 1...1200
+}
+
+extension Retention {
+  init(_ reader: ObjectReader) {
+    self.init()
+    if let days = reader.int("message_id_days", range: Self.messageIDRange) {
+      messageIDDays = days
+    }
+    eventMonths = Self.months("event_months", reader)
+    deliveryMonths = Self.months("delivery_months", reader)
+    receiptMonths = Self.months("receipt_months", reader)
+    reader.finish()
+  }
+
+  private static func months(_ key: String, _ reader: ObjectReader) -> Int? {
+    if reader.isNull(key) {
+      reader.allow(key)
+      return nil
+    }
+    return reader.int(key, range: monthRange)
+  }
+
+  var json: JSONValue {
+    [
+      "message_id_days": .int(messageIDDays), "event_months": .optional(eventMonths),
+      "delivery_months": .optional(deliveryMonths), "receipt_months": .optional(receiptMonths),
+    ]
+  }
+
+  static func schema(optional: Bool) -> JSONValue {
+    let mark = optional ? "?" : ""
+    let months = Schema.nullable(Schema.integer(monthRange))
+    return Schema.object([
+      "message_id_days" + mark: Schema.integer(messageIDRange), "event_months" + mark: months,
+      "delivery_months" + mark: months, "receipt_months" + mark: months,
+    ])
+  }
+}
