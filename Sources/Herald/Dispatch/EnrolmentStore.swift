@@ -85,8 +85,7 @@ enum EnrolmentStore {
 
   /// People whose way is over, with where it ended.
   struct Ending {
-    let userID: UUID
-    let runID: UUID
+    let enrolment: EnrolmentName
     let state: String
     let reason: String?
   }
@@ -99,11 +98,12 @@ enum EnrolmentStore {
     try tx.execute(
       """
       UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now)
-      FROM unnest(\(endings.map(\.userID)), \(endings.map(\.runID)), \(endings.map(\.state)),
-        \(endings.map(\.reason)), \(endings.map { _ in "active" }))
-        AS n (user_id, run_id, state, reason, from_state)
+      FROM unnest(\(endings.map(\.enrolment.user)), \(endings.map(\.enrolment.run)),
+        \(endings.map(\.enrolment.entryKey)), \(endings.map(\.state)), \(endings.map(\.reason)),
+        \(endings.map { _ in "active" }))
+        AS n (user_id, run_id, entry_key, state, reason, from_state)
       WHERE e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
-        AND e.state = n.from_state
+        AND e.entry_key = n.entry_key AND e.state = n.from_state
       """)
   }
 }

@@ -122,6 +122,9 @@ struct Preparation {
         || channel.map({ stops.contains("channel:\($0.rawValue)") }) ?? false
       {
         settlement.keep(entry, until: nil)
+      } else if entry.phase == .entry {
+        // The timer is over. It names the step it leads to.
+        settlement.advance(entry, to: entry.stepID)
       } else {
         work.append(entry)
       }

@@ -85,7 +85,7 @@ struct Settlement {
     } else {
       endings.append(
         EnrolmentStore.Ending(
-          userID: entry.userID, runID: entry.runID, state: "finished", reason: nil))
+          enrolment: entry.enrolment, state: "finished", reason: nil))
     }
   }
 
@@ -94,7 +94,7 @@ struct Settlement {
     closed.append(entry.deliveryID)
     endings.append(
       EnrolmentStore.Ending(
-        userID: entry.userID, runID: entry.runID, state: "exited", reason: reason))
+        enrolment: entry.enrolment, state: "exited", reason: reason))
   }
 
   /// Writes what still belongs to the lease; rows that another worker has taken over meanwhile are

@@ -15,8 +15,7 @@ enum ExplanationStore {
   }
 
   struct Enrolment: Sendable {
-    let run: UUID
-    let user: UUID
+    let name: EnrolmentName
     let enteredAt: Date
     let version: Int
     let state: String
@@ -31,14 +30,16 @@ enum ExplanationStore {
   ) throws -> [Enrolment] {
     try db.query(
       """
-      SELECT run_id, user_id, entered_at, plan_version, state, reason, holdout_bucket, "values",
+      SELECT run_id, user_id, entry_key, entered_at, plan_version, state, reason, holdout_bucket, "values",
         finished_at
       FROM enrolments WHERE user_id = ANY(\(ids)) AND plan = \(plan)
       ORDER BY entered_at DESC LIMIT \(mostRuns)
       """
     ).map { row in
       Enrolment(
-        run: try row.get("run_id"), user: try row.get("user_id"),
+        name: EnrolmentName(
+          user: try row.get("user_id"), run: try row.get("run_id"),
+          entryKey: try row.get("entry_key")),
         enteredAt: try row.get("entered_at"), version: try row.get("plan_version"),
         state: try row.get("state"), reason: try row.get("reason"),
         bucket: try row.get("holdout_bucket", as: Int?.self),
@@ -67,7 +68,7 @@ enum ExplanationStore {
 
   struct Delivery: Sendable {
     let id: UUID
-    let run: UUID
+    let enrolment: EnrolmentName
     let step: String
     let status: String
     let reason: String?
@@ -93,8 +94,8 @@ enum ExplanationStore {
   ) throws -> [Delivery] {
     try db.query(
       """
-      SELECT d.id, d.run_id, d.step_id, d.status, d.reason, d.gate, d."values", d.channel, d.sender,
-        d.created_at, d.settled_at, q.phase, q.tries, nullif(q.due_at, 'infinity') AS due_at,
+      SELECT d.id, d.user_id, d.run_id, d.entry_key, d.step_id, d.status, d.reason, d.gate,
+        d."values", d.channel, d.sender, d.created_at, d.settled_at, q.phase, q.tries, nullif(q.due_at, 'infinity') AS due_at,
         coalesce(q.handed_over_at IS NOT NULL AND q.leased_until > clock_timestamp(), false)
           AS in_flight
       FROM deliveries d
@@ -105,7 +106,10 @@ enum ExplanationStore {
     ).map { row in
       let phase: String? = try row.get("phase")
       return Delivery(
-        id: try row.get("id"), run: try row.get("run_id"), step: try row.get("step_id"),
+        id: try row.get("id"),
+        enrolment: EnrolmentName(
+          user: try row.get("user_id"), run: try row.get("run_id"),
+          entryKey: try row.get("entry_key")), step: try row.get("step_id"),
         status: try row.get("status"), reason: try row.get("reason"), gate: try row.get("gate"),
         values: try row.optionalJSON("values"), channel: try row.get("channel"),
         sender: try row.get("sender"), createdAt: try row.get("created_at"),

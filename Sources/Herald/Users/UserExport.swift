@@ -7,8 +7,8 @@ enum UserExport {
   /// Every table with rows of a user; `user_id` itself is left out. A test walks the schema.
   static let tables = [
     "identities", "identity_history", "user_aliases", "consents", "consent_history", "devices",
-    "user_tags", "segment_members", "events", "enrolments", "deliveries", "attempts", "receipts",
-    "queue", "coupon_issues", "coupon_redemptions",
+    "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits", "attempts",
+    "receipts", "queue", "coupon_issues", "coupon_redemptions",
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {
