@@ -31,6 +31,8 @@ CREATE INDEX users_time_zone_idx ON users (time_zone);
 
 -- What everybody who enters this run brings along: the scene that set it off.
 ALTER TABLE runs ADD COLUMN entry_values jsonb;
+-- The run of a day takes people in until then; NULL: nobody but its frozen crowd.
+ALTER TABLE runs ADD COLUMN open_until timestamptz;
 
 -- What happened to the world, without a user.
 CREATE TABLE scenes (

@@ -47,7 +47,8 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
-    let writer = EventWriter(db: db, logger: logger)
+    let matching = TriggerMatching { [wake] in wake.call() }
+    let writer = EventWriter(db: db, logger: logger, observers: [matching])
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -62,7 +63,7 @@ public final class Application: Sendable {
       db: db, audits: audits, idempotency: idempotency, segments: segments,
       partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: [matching], partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
@@ -90,6 +91,8 @@ public final class Application: Sendable {
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
+      TriggerRoutes.endpoints(
+        Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
@@ -139,7 +142,7 @@ public final class Application: Sendable {
       SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
       EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

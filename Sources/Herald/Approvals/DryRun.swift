@@ -158,7 +158,7 @@ extension DryRun {
       let all = byChannel.values.reduce(0, +)
       seconds = max(seconds, Double(all) * 60 / Double(perMinute))
     }
-    return max(document.trigger.at ?? now, now).addingTimeInterval(seconds)
+    return document.launchAt(approvedAt: now).addingTimeInterval(seconds)
   }
 
   /// Other plans that are live or about to be.

@@ -122,14 +122,41 @@ struct Preparation {
         || channel.map({ stops.contains("channel:\($0.rawValue)") }) ?? false
       {
         settlement.keep(entry, until: nil)
-      } else if entry.phase == .entry {
-        // The timer is over. It names the step it leads to.
-        settlement.advance(entry, to: entry.stepID)
       } else {
         work.append(entry)
       }
     }
-    return work
+    return try admit(work, into: &settlement, in: tx)
+  }
+
+  /// Ends the waits before first steps that are over, and the enrolments of those whom their trigger
+  /// does not want any more; the others.
+  private func admit(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    let timers = entries.filter { $0.phase == .entry }
+    // Locked before the look: what is stored after it makes the rows due again.
+    _ = try QueueStore.held(
+      timers.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx)
+    let verdicts = try EntryTimers(plans: plans, projectZone: project.timeZone, now: now)
+      .decide(entries, in: tx)
+    return entries.filter { entry in
+      switch verdicts[entry.deliveryID] {
+      case nil: return true
+      case .proceed where entry.phase == .entry:
+        // The timer names the step it leads to.
+        settlement.advance(entry, to: entry.stepID)
+      case .proceed: return true
+      case .wait(let until): settlement.keep(entry, until: until)
+      case .ended(let at):
+        if entry.phase != .entry {
+          settlement.set(
+            .skipped(entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil))
+        }
+        settlement.exit(entry, reason: SkipCode.unlessHappened.rawValue)
+      }
+      return false
+    }
   }
 
   /// A row that took its workers down, or failed them, however small its company was. Its plan may

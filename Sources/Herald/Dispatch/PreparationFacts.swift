@@ -11,6 +11,8 @@ struct PreparationFacts {
   private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
   private let codes: [EnrolmentName: JSONObject]
+  /// What people brought along when they entered.
+  private let events: [EnrolmentName: JSONObject]
 
   init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
     self.preparation = preparation
@@ -32,6 +34,8 @@ struct PreparationFacts {
     let showing = entries.filter { plans[$0.planName]?.showsCoupons ?? false }
     codes = try CouponStore.codes(
       showing.map(\.enrolment), in: tx)
+    let telling = entries.filter { plans[$0.planName]?.showsEvents ?? false }
+    events = try EntryTimerStore.properties(telling.map(\.enrolment), in: tx)
   }
 
   func plan(of entry: QueueEntry) throws -> ApprovedPlan {
@@ -47,8 +51,8 @@ struct PreparationFacts {
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
-        user: user?.renderJSON ?? [:], event: [:], plan: ["key": .string(plan.key)],
-        steps: codes[entry.enrolment] ?? [:]),
+        user: user?.renderJSON ?? [:], event: events[entry.enrolment] ?? [:],
+        plan: ["key": .string(plan.key)], steps: codes[entry.enrolment] ?? [:]),
       senders: senders[entry.planName] ?? [:],
       tokenProviders: { sender in
         (try? preparation.senders.kind(of: sender))?.tokenProviders

@@ -48,7 +48,8 @@ extension PlanDocument {
     return PlanDocument(
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
-      trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps, holdout: holdout,
+      trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
+      holdout: holdout,
       limits: limits, quietHours: quietHours)
   }
 

@@ -158,7 +158,8 @@ extension SceneTrigger.Match {
       }
     default:
       reader.add(
-        .required, "attribute", "What of a person the property is compared with: 'attribute', "
+        .required, "attribute",
+        "What of a person the property is compared with: 'attribute', "
           + "'tag' or 'event'.")
       place = nil
     }

@@ -38,8 +38,8 @@ struct WallClock: Sendable {
       if offset(instant) == early { return (Self.date(instant), false) }
     }
     // With the offset before the change it comes first, if it comes.
-    for candidate in [wall - early, wall - late].sorted() where offset(candidate) == wall - candidate
-    {
+    for candidate in [wall - early, wall - late].sorted()
+    where offset(candidate) == wall - candidate {
       return (Self.date(candidate), false)
     }
     return change(around: wall)
