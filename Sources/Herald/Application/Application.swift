@@ -47,7 +47,8 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
-    let writer = EventWriter(db: db, logger: logger)
+    let writer = EventWriter(
+      db: db, logger: logger, observers: [AwaitedEvents(wake: wake)])
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)

@@ -25,6 +25,7 @@ struct ApprovedPlan: Sendable {
     for (key, json) in manifest.templates { templates[key] = try PreparedTemplate(manifest: json) }
     self.templates = templates
     showsCoupons = templates.values.contains { $0.references.contains { $0.hasPrefix("steps.") } }
+    showsEntry = templates.values.contains { $0.references.contains { $0.hasPrefix("event.") } }
     var coupons: [String: Coupon] = [:]
     for (key, json) in manifest.coupons { coupons[key] = try Coupon(key: key, manifest: json) }
     self.coupons = coupons
@@ -32,6 +33,8 @@ struct ApprovedPlan: Sendable {
 
   /// Whether a template shows a coupon of an earlier step.
   let showsCoupons: Bool
+  /// Whether a template shows a property of the entry.
+  let showsEntry: Bool
 
   /// Whether the approver saw this sender as it is now: weight, pace and secrets may differ.
   func approves(_ sender: StoredSender) -> Bool {

@@ -14,6 +14,8 @@ public enum SkipCode: String, Sendable, CaseIterable {
   case erased, notInAudience = "not_in_audience", outsideWindow = "outside_window"
   // At the gates.
   case cancelled, expired
+  case goalReached = "goal_reached"
+  case leftAudience = "left_audience"
   case noConsent = "no_consent"
   case denied, suppressed
   case noAddress = "no_address"
@@ -27,7 +29,7 @@ public enum SkipCode: String, Sendable, CaseIterable {
 
 /// The gates before every hand-over, in their order.
 public enum Gate: String, Sendable, CaseIterable {
-  case stopped, window, expiry, consent, reachable
+  case stopped, exit, window, expiry, consent, reachable
   case quietHours = "quiet_hours"
   case render, stock, pace
 }

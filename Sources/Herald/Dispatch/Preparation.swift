@@ -47,7 +47,13 @@ struct Preparation {
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
     var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let stops = try StopStore.lock(in: tx)
-    let work = try sort(entries, stops, into: &settlement, in: tx)
+    // Before anybody looks whether an event has come: who stores one waits, or is seen.
+    let locked = try QueueStore.held(
+      entries.filter { !$0.isDelivery }.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx
+    )
+    let entries = entries.filter { $0.isDelivery || locked.contains($0.deliveryID) }
+    let sorted = try sort(entries, stops, into: &settlement, in: tx)
+    let work = try walk(sorted, into: &settlement, in: tx)
     let facts = try PreparationFacts(work, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
@@ -78,6 +84,47 @@ struct Preparation {
     try begin(&handovers, stops)
     let prepared = try QueueStore.prepare(handovers, lease, in: tx)
     return handovers.filter { prepared.contains($0.entry.deliveryID) }
+  }
+
+  /// Lets those go whose way ends, and carries out what sends nothing; returns the deliveries left.
+  private func walk(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    let journey = try Journey(entries, self, in: tx)
+    var steps: [QueueEntry] = []
+    var deliveries: [QueueEntry] = []
+    for entry in entries {
+      let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+      if let (code, values) = journey.exit(of: entry) {
+        if entry.isInDoubt {
+          interrupt(entry, plan, into: &settlement, leaves: code)
+        } else {
+          leave(entry, code, .exit, values, entry.channel(in: plan), into: &settlement)
+        }
+        continue
+      }
+      switch entry.phase {
+      case .send, .followUp: deliveries.append(entry)
+      case .step: steps.append(entry)
+      // The timer is over. It names the step it leads to.
+      case .entry: settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
+      }
+    }
+    try journey.carryOut(steps, into: &settlement, in: tx)
+    return deliveries
+  }
+
+  /// Ends somebody's way through the plan, whatever they are at.
+  private func leave(
+    _ entry: QueueEntry, _ code: SkipCode, _ gate: Gate, _ values: JSONValue?, _ channel: Channel?,
+    into settlement: inout Settlement
+  ) {
+    switch entry.phase {
+    case .send, .followUp: settlement.set(.skipped(entry, code, gate, values, channel))
+    case .step: settlement.depart(entry, .exited, code.rawValue, values)
+    case .entry: break
+    }
+    settlement.exit(entry, reason: code.rawValue)
   }
 
   /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
@@ -114,17 +161,15 @@ struct Preparation {
       let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
       let channel = entry.channel(in: plan)
       if entry.isInDoubt, try cancelled.contains(entry.runID) || !mayResend(entry, plan, in: tx) {
-        interrupt(entry, plan, into: &settlement, leaves: cancelled.contains(entry.runID))
+        interrupt(
+          entry, plan, into: &settlement,
+          leaves: cancelled.contains(entry.runID) ? .cancelled : nil)
       } else if cancelled.contains(entry.runID) {
-        settlement.set(.skipped(entry, .cancelled, .stopped, nil, channel))
-        settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
+        leave(entry, .cancelled, .stopped, nil, channel, into: &settlement)
       } else if stops.contains("all") || paused.contains(entry.plan)
         || channel.map({ stops.contains("channel:\($0.rawValue)") }) ?? false
       {
         settlement.keep(entry, until: nil)
-      } else if entry.phase == .entry {
-        // The timer is over. It names the step it leads to.
-        settlement.advance(entry, to: entry.stepID)
       } else {
         work.append(entry)
       }
@@ -138,12 +183,19 @@ struct Preparation {
     _ entry: QueueEntry, into settlement: inout Settlement, in tx: Transaction
   ) {
     let plan = try? plans.get(entry.plan, entry.planVersion, in: tx)
-    settlement.set(
-      .init(
-        entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside", gate: nil,
-        values: ["claims": .int(entry.claims)], channel: plan.flatMap { entry.channel(in: $0) },
-        sender: entry.sender, providerID: nil))
-    if let plan {
+    let values: JSONValue = ["claims": .int(entry.claims)]
+    if entry.phase == .step {
+      settlement.depart(entry, .failed, "set_aside", values)
+    } else if entry.isDelivery {
+      settlement.set(
+        .init(
+          entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside",
+          gate: nil, values: values, channel: plan.flatMap { entry.channel(in: $0) },
+          sender: entry.sender, providerID: nil))
+    }
+    if entry.phase == .entry {
+      settlement.exit(entry, reason: "set_aside")
+    } else if let plan {
       settlement.advance(entry, to: plan.step(entry.stepID)?.next)
     } else {
       settlement.exit(entry, reason: "set_aside")
@@ -163,7 +215,7 @@ struct Preparation {
   /// Gives up a hand-over whose end nobody knows: it may have gone out.
   private func interrupt(
     _ entry: QueueEntry, _ plan: ApprovedPlan, into settlement: inout Settlement,
-    leaves: Bool = false
+    leaves: SkipCode? = nil
   ) {
     let channel = entry.channel(in: plan)
     if let started = entry.handedOverAt, let channel {
@@ -177,8 +229,8 @@ struct Preparation {
       .init(
         entry: entry, status: .unknown, reason: "interrupted", gate: nil, values: nil,
         channel: channel, sender: entry.sender, providerID: nil))
-    if leaves {
-      settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
+    if let leaves {
+      settlement.exit(entry, reason: leaves.rawValue)
     } else {
       settlement.advance(entry, to: plan.step(entry.stepID)?.next)
     }

@@ -11,6 +11,7 @@ struct PreparationFacts {
   private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
   private let codes: [EnrolmentName: JSONObject]
+  private let entered: [EnrolmentName: JourneyStore.Entry]
 
   init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
     self.preparation = preparation
@@ -30,6 +31,8 @@ struct PreparationFacts {
     }
     receipts = try DeliveryStore.haveReceipt(waited, in: tx)
     let showing = entries.filter { plans[$0.planName]?.showsCoupons ?? false }
+    entered = try JourneyStore.entries(
+      entries.filter { plans[$0.planName]?.showsEntry ?? false }.map(\.enrolment), in: tx)
     codes = try CouponStore.codes(
       showing.map(\.enrolment), in: tx)
   }
@@ -47,7 +50,8 @@ struct PreparationFacts {
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
-        user: user?.renderJSON ?? [:], event: [:], plan: ["key": .string(plan.key)],
+        user: user?.renderJSON ?? [:], event: entered[entry.enrolment]?.properties ?? [:],
+        plan: ["key": .string(plan.key)],
         steps: codes[entry.enrolment] ?? [:]),
       senders: senders[entry.planName] ?? [:],
       tokenProviders: { sender in

@@ -207,7 +207,8 @@ struct CrashTests {
     }
   }
 
-  @Test("a worker that stands still in a transaction is cut off, so that a stop need not wait for it")
+  @Test(
+    "a worker that stands still in a transaction is cut off, so that a stop need not wait for it")
   func standstill() async throws {
     try await CrashScene.with(people: 1, safe: true) { scene in
       let failure = await #expect(throws: PostgresError.self) {
