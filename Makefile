@@ -4,7 +4,7 @@ SHELL := /bin/bash
 NOUN ?=
 NAME ?=
 
-.PHONY: help run demo build test check lint torture conformance dependencies benchmark
+.PHONY: help run demo build test check lint torture conformance clients dependencies benchmark
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ torture: ## Run the long kill and crash suites on a PostgreSQL with fsync on
 conformance: ## Judge the HTTP API by its own document with schemathesis; needs PyPI, not part of test
 	@swift build --product herald
 	@Tests/conformance/run.sh
+	@Tests/clients/run.sh
+
+clients: ## Let the real clients of Segment and RudderStack talk to Herald; needs PyPI, not part of test
+	@swift build --product herald
+	@Tests/clients/run.sh
 
 benchmark: ## Compare with nginx, libcurl and SQL by hand on this machine: make benchmark [NAME=dispatch]
 	@Benchmarks/run $(NAME)

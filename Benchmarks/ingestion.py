@@ -11,6 +11,7 @@ external_id. All write the same rows to the same tables of one PostgreSQL and ta
   fastapi    peers/fastapi_events.py with unnest, and with executemany; two workers
 
   --import N   also `herald import events` of N events from NDJSON (1,000,000)
+  --segment    also the same events as Segment's clients send them, POST /v1/batch
   --half       also the latency of single events at half of the rate found
   --growth N   instead: Herald's and libpq's rate at 1 M events and on the way to N million"""
 
@@ -39,15 +40,22 @@ wrk.headers["Authorization"] = "Bearer {key}"
 wrk.headers["Content-Type"] = "application/json"
 math.randomseed({seed})
 local run, n = tostring({seed}), 0
+local properties = '"properties":{{"order_id":"o-%d","amount":128.5,"currency":"CNY"}}}}'
+local event = '{{"message_id":"%s-%d","user":{{"external_id":"u-%d"}},"name":"order_paid",' ..
+  '"timestamp":"{now}",' .. properties
+local open, close = '{{"events":[', ']}}'
+if "{path}" == "/v1/batch" then
+  event = '{{"type":"track","messageId":"%s-%d","userId":"u-%d","event":"order_paid",' ..
+    '"timestamp":"{now}",' .. properties
+  open, close = '{{"batch":[', '],"sentAt":"{now}"}}'
+end
 function request()
   local parts = {{}}
   for i = 1, {size} do
     n = n + 1
-    parts[i] = '{{"message_id":"' .. run .. '-' .. n .. '","user":{{"external_id":"u-' ..
-      math.random(1, {people}) .. '"}},"name":"order_paid","timestamp":"{now}",' ..
-      '"properties":{{"order_id":"o-' .. n .. '","amount":128.5,"currency":"CNY"}}}}'
+    parts[i] = event:format(run, n, math.random(1, {people}), n)
   end
-  return wrk.format(nil, nil, nil, '{{"events":[' .. table.concat(parts, ",") .. ']}}')
+  return wrk.format(nil, nil, nil, open .. table.concat(parts, ",") .. close)
 end
 local pause = {pause}
 if pause > 0 then
@@ -83,12 +91,12 @@ class Bench:
         return dict(rate=count / took, p50=p50, p99=p99, own=1e6 * cpu / count,
                     postgres=1e6 * span.cpu["postgres"] / count, rss=0)
 
-    def http(self, server, connections, size, pause=0):
+    def http(self, server, connections, size, pause=0, path="/v1/events"):
         self.run += 1
         script = self.directory / "events.lua"
         script.write_text(SCRIPT.format(
             key=ADMIN, seed=int(time.time() * 1000) + self.run, people=PEOPLE, size=size,
-            pause=pause, now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")))
+            pause=pause, path=path, now=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")))
         self.sql.run("CHECKPOINT")
         before = self.events()
         with usage.Span(
@@ -96,19 +104,22 @@ class Bench:
             text = subprocess.run(
                 ["wrk", "-t", "1", "-c", str(connections), "-d", f"{self.options.seconds}s",
                  "--latency", "--timeout", "30s", "-s", script,
-                 f"http://127.0.0.1:{server.port}/v1/events"],
+                 f"http://127.0.0.1:{server.port}{path}"],
                 check=True, capture_output=True, text=True).stdout
         if "Non-2xx" in text:
             raise RuntimeError(text)
         answered = size * int(re.search(r"(\d+) requests in", text)[1])
         stored = self.events() - before
-        # Requests cut off at the end are stored without having been counted.
-        assert answered <= stored <= answered + size * connections, (answered, stored)
+        self.check(answered, stored, size * connections)
         p50, p99 = (milliseconds(re.search(rf"^\s+{share}%\s+(\S+)", text, re.M)[1])
                     for share in (50, 99))
         rate = size * float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
         return dict(rate=rate, p50=p50, p99=p99, own=1e6 * span.cpu["own"] / stored,
                     postgres=1e6 * span.cpu["postgres"] / stored, rss=span.peak_rss)
+
+    def check(self, answered, stored, cut_off):
+        """Requests cut off at the end are stored without having been counted."""
+        assert answered <= stored <= answered + cut_off, (answered, stored)
 
     def events(self):
         return int(self.sql.value("SELECT count(*) FROM event_keys"))
@@ -134,6 +145,7 @@ def main():
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--import", type=int, default=0, dest="imported")
     options.add_argument("--half", action="store_true")
+    options.add_argument("--segment", action="store_true")
     options.add_argument("--growth", type=int, default=0)
     options = options.parse_args()
     print(f"ingestion: {usage.conditions()}; PostgreSQL with default durability, wrk with one "
@@ -157,17 +169,22 @@ def compare(bench, herald):
         for server in (herald, unnest, many):
             bench.http(server, 8, 100)
         # Turns, so that what else the machine does falls on all alike.
-        batch = {"libpq": [], "herald": [], "unnest": [], "many": []}
+        batch = {"libpq": [], "herald": [], "segment": [], "unnest": [], "many": []}
         single = {"herald": [], "unnest": []}
         for _ in range(options.rounds):
             batch["libpq"].append(bench.libpq())
             batch["herald"].append(bench.http(herald, 16, 100))
+            if options.segment:
+                batch["segment"].append(bench.http(herald, 16, 100, path="/v1/batch"))
             batch["unnest"].append(bench.http(unnest, 16, 100))
             batch["many"].append(bench.http(many, 16, 100))
             single["herald"].append(bench.http(herald, 64, 1))
             single["unnest"].append(bench.http(unnest, 64, 1))
         raw = bench.show("libpq, 1000 rows x 2 connections", batch["libpq"])
         ours = bench.show("herald, 100 events x 16 connections", batch["herald"])
+        if options.segment:
+            segment = bench.show("herald /v1/batch, the same", batch["segment"])
+            print(f"    = {segment / raw:.2f} x libpq (target 0.5)")
         fair = bench.show("fastapi unnest, the same", batch["unnest"])
         slow = bench.show("fastapi executemany, the same", batch["many"])
         print(f"    = {ours / raw:.2f} x libpq (target 0.5), {ours / fair:.1f} x fastapi unnest (2), "

@@ -10,8 +10,9 @@ import JSON
 ///     name    = letters, digits, "_" and "-" of any script
 ///     string  = '…' or "…", without escapes
 ///
-/// Paths that exist: `user.<attribute>` (and what lies in it), `event.<property>`, `plan.key`,
-/// `steps.<id>.coupon.code`, `steps.<id>.coupon.valid_until` and `unsubscribe_url`.
+/// Paths that exist in a message: `user.<attribute>` (and what lies in it), `event.<property>`,
+/// `plan.key`, `steps.<id>.coupon.code`, `steps.<id>.coupon.valid_until` and `unsubscribe_url`; in
+/// the mapping of a source: `item.<member>` and `header.<name>`.
 public struct Template: Sendable, Equatable {
   public let source: String
   let pieces: [Piece]
@@ -29,9 +30,11 @@ public struct Template: Sendable, Equatable {
   /// `singleLine` refuses line breaks, for titles and mail headers; other control characters and
   /// bidi overrides are refused everywhere.
   public static func parse(
-    _ source: String, at pointer: JSONPointer = .root, singleLine: Bool = false, faults: Faults
+    _ source: String, at pointer: JSONPointer = .root, singleLine: Bool = false,
+    roots: Set<TemplatePath.Root> = TemplatePath.Root.message, faults: Faults
   ) -> Template? {
-    var parser = TemplateParser(source, pointer: pointer, singleLine: singleLine, faults: faults)
+    var parser = TemplateParser(
+      source, pointer: pointer, singleLine: singleLine, roots: roots, faults: faults)
     return parser.parse()
   }
 
@@ -53,6 +56,12 @@ public struct TemplatePath: Sendable, Equatable, CustomStringConvertible {
   public enum Root: String, Sendable, CaseIterable {
     case user, event, plan, steps
     case unsubscribeURL = "unsubscribe_url"
+    case item, header
+
+    /// What a message to a user can show.
+    public static let message: Set<Root> = [.user, .event, .plan, .steps, .unsubscribeURL]
+    /// What comes in from another system.
+    public static let mapping: Set<Root> = [.item, .header]
   }
 
   public let root: Root

@@ -11,6 +11,7 @@ struct TemplateParser {
   private let scalars: [Unicode.Scalar]
   private let pointer: JSONPointer
   private let singleLine: Bool
+  private let roots: Set<TemplatePath.Root>
   private let faults: Faults
   private var index = 0
   private var pieces: [Template.Piece] = []
@@ -21,11 +22,15 @@ struct TemplateParser {
   /// Reading ends here: each fault's place is counted from the beginning of the text.
   private static let maximumFaults = 20
 
-  init(_ source: String, pointer: JSONPointer, singleLine: Bool, faults: Faults) {
+  init(
+    _ source: String, pointer: JSONPointer, singleLine: Bool, roots: Set<TemplatePath.Root>,
+    faults: Faults
+  ) {
     self.source = source
     scalars = Array(source.unicodeScalars)
     self.pointer = pointer
     self.singleLine = singleLine
+    self.roots = roots
     self.faults = faults
   }
 
@@ -138,10 +143,11 @@ struct TemplateParser {
   }
 
   private mutating func checked(_ first: String, _ names: [String], _ start: Int) -> TemplatePath? {
-    let root = TemplatePath.Root(rawValue: first)
+    let root = TemplatePath.Root(rawValue: first).flatMap { roots.contains($0) ? $0 : nil }
     let isKnown =
       switch root {
-      case .user, .event: !names.isEmpty
+      case .user, .event, .item: !names.isEmpty
+      case .header: names.count == 1
       case .plan: names == ["key"]
       case .steps:
         names.count == 3 && names[1] == "coupon" && ["code", "valid_until"].contains(names[2])
@@ -151,13 +157,18 @@ struct TemplateParser {
     guard let root, isKnown else {
       fault(
         .unknownVariable,
-        "There is no '\(([first] + names).joined(separator: "."))'; there are user.<attribute>, "
-          + "event.<property>, plan.key, steps.<id>.coupon.code, steps.<id>.coupon.valid_until and "
-          + "unsubscribe_url.",
+        "There is no '\(([first] + names).joined(separator: "."))'; there are \(known).",
         at: start)
       return nil
     }
     return TemplatePath(root, names)
+  }
+
+  private var known: String {
+    roots == TemplatePath.Root.mapping
+      ? "item.<member> and header.<name>"
+      : "user.<attribute>, event.<property>, plan.key, steps.<id>.coupon.code, "
+        + "steps.<id>.coupon.valid_until and unsubscribe_url"
   }
 
   private mutating func defaultFilter() -> String? {

@@ -6,12 +6,15 @@ import Synchronization
 
 /// What a crowd of clients sends: numbered events, a tenth of them sent again later, one in twenty out
 /// of the order of time. Every fifth has no message id and is known by its content.
+/// Half of the others go the way of Segment's clients, which say anew at each try when they send.
 struct TortureEvents: Sendable {
   static let batch = 100
 
   let seed: UInt64
   let count: Int
   let start: Date
+  /// Whether Herald has Segment's way.
+  var isTracking = false
 
   /// The numbers each client sends, in its order. A repeat comes after the first, from whoever.
   func parts(clients: Int) -> [[Int]] {
@@ -27,21 +30,49 @@ struct TortureEvents: Sendable {
     return parts
   }
 
-  /// The same bytes each time it is sent.
-  func event(_ number: Int) -> String {
+  enum Way: String, CaseIterable {
+    case events = "/v1/events"
+    case tracking = "/v1/batch"
+  }
+
+  /// Always the same for a number: repeats are recognised within a way.
+  func way(of number: Int) -> Way {
+    !isTracking || number.isMultiple(of: 5) || number.isMultiple(of: 2) ? .events : .tracking
+  }
+
+  private func facts(_ number: Int) -> (at: String, user: String) {
     // By the number alone, so that a repeat is the same whoever sends it.
     var random = TortureRandom(seed: seed ^ (UInt64(number) &* 0x9e37_79b9))
     let isLate = Int.random(in: 0..<20, using: &random) == 0
     let late = isLate ? Int.random(in: 60...2_000_000, using: &random) : 0
     let at = start.addingTimeInterval(Double(number) / 1000 - Double(late)).rfc3339
     let user = Int.random(in: 0..<max(10, count / 50), using: &random)
-    let message = number.isMultiple(of: 5) ? "" : #""message_id":"\#(seed)-\#(number)","#
-    return #"{\#(message)"user":{"external_id":"t-\#(user)"},"name":"torture","#
-      + #""timestamp":"\#(at)","properties":{"n":\#(number)}}"#
+    return (at, "t-\(user)")
   }
 
-  func body(_ numbers: ArraySlice<Int>) -> [UInt8] {
-    Array((#"{"events":["# + numbers.map(event).joined(separator: ",") + "]}").utf8)
+  /// The same bytes each time it is sent.
+  func event(_ number: Int) -> String {
+    let facts = facts(number)
+    let message = number.isMultiple(of: 5) ? "" : #""message_id":"\#(seed)-\#(number)","#
+    return #"{\#(message)"user":{"external_id":"\#(facts.user)"},"name":"torture","#
+      + #""timestamp":"\#(facts.at)","properties":{"n":\#(number)}}"#
+  }
+
+  private func call(_ number: Int) -> String {
+    let facts = facts(number)
+    return #"{"type":"track","messageId":"\#(seed)-\#(number)","userId":"\#(facts.user)","#
+      + #""event":"torture","timestamp":"\#(facts.at)","properties":{"n":\#(number)}}"#
+  }
+
+  func body(_ numbers: [Int], _ way: Way, now: Date) -> [UInt8] {
+    switch way {
+    case .events:
+      Array((#"{"events":["# + numbers.map(event).joined(separator: ",") + "]}").utf8)
+    case .tracking:
+      Array(
+        (#"{"batch":["# + numbers.map(call).joined(separator: ",")
+          + #"],"sentAt":"\#(now.rfc3339)"}"#).utf8)
+    }
   }
 }
 
@@ -52,6 +83,8 @@ final class TortureSenders: Sendable {
     var broken = 0
     var accepted = 0
     var duplicates = 0
+    /// Calls that were answered with success, which does not say what was known.
+    var tracked = 0
     var faults: [String] = []
   }
 
@@ -73,7 +106,8 @@ final class TortureSenders: Sendable {
     state.withLock { state in
       let answers = state.answers.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
       return "\(answers.joined(separator: ", ")), \(state.broken) × no answer; "
-        + "\(state.accepted) accepted, \(state.duplicates) known already"
+        + "\(state.accepted) accepted, \(state.duplicates) known already, "
+        + "\(state.tracked) calls of Segment's kind"
     }
   }
 
@@ -89,18 +123,21 @@ final class TortureSenders: Sendable {
   private func send(_ numbers: [Int]) async {
     for start in stride(from: 0, to: numbers.count, by: TortureEvents.batch) {
       let batch = numbers[start..<min(numbers.count, start + TortureEvents.batch)]
-      let body = events.body(batch)
-      while !Task.isCancelled {
-        let outcome = await api.send("/v1/events", bytes: body, timeout: .seconds(10))
-        if note(outcome, of: batch.count) { break }
-        try? await Task.sleep(for: .milliseconds(50))
+      for way in TortureEvents.Way.allCases {
+        let part = batch.filter { events.way(of: $0) == way }
+        while !part.isEmpty, !Task.isCancelled {
+          let body = events.body(part, way, now: Date())
+          let outcome = await api.send(way.rawValue, bytes: body, timeout: .seconds(10))
+          if note(outcome, of: part.count, way) { break }
+          try? await Task.sleep(for: .milliseconds(50))
+        }
       }
       sent.add(batch.count, ordering: .relaxed)
     }
   }
 
   /// True for success.
-  private func note(_ outcome: ClientOutcome, of count: Int) -> Bool {
+  private func note(_ outcome: ClientOutcome, of count: Int, _ way: TortureEvents.Way) -> Bool {
     state.withLock { state in
       guard case .response(let response) = outcome else {
         state.broken += 1
@@ -108,6 +145,9 @@ final class TortureSenders: Sendable {
       }
       state.answers[response.status, default: 0] += 1
       switch response.status {
+      case 200 where way == .tracking:
+        state.tracked += count
+        return true
       case 200:
         let receipt = (try? JSONScanner.parse(response.body)) ?? .null
         let accepted = receipt["accepted"]?.intValue ?? 0

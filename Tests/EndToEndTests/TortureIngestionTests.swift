@@ -1,4 +1,5 @@
 import Foundation
+import HTTP
 import HeraldTesting
 import JSON
 import Postgres
@@ -13,7 +14,7 @@ extension Torture {
     func once() async throws {
       let kills = form.pick(short: 3, long: 20)
       let crashes = form.pick(short: 1, long: 5)
-      let events = TortureEvents(
+      var events = TortureEvents(
         seed: form.seed, count: form.pick(short: 20_000, long: 1_000_000),
         start: Date(timeIntervalSince1970: 1_790_000_000))
       print(
@@ -22,11 +23,14 @@ extension Torture {
       try await TortureScene.run { scene in
         var herald = try scene.start()
         try await scene.ready(herald)
-        let senders = TortureSenders(events, scene.api)
+        let probe = await scene.api.send("/v1/batch", bytes: Array(#"{"batch":[]}"#.utf8))
+        if case .response(let response) = probe { events.isTracking = response.status == 200 }
+        let sent = events
+        let senders = TortureSenders(sent, scene.api)
         let began = ContinuousClock.now
         async let posting: Void = senders.send(clients: 8)
         var random = TortureRandom(seed: form.seed &+ 1)
-        for blow in blows(kills, crashes, events.count, &random) {
+        for blow in blows(kills, crashes, sent.count, &random) {
           _ = try await TortureScene.eventually("so many are acknowledged", within: .seconds(900)) {
             senders.acknowledged >= blow.after ? true : nil
           }
@@ -44,7 +48,7 @@ extension Torture {
         let seconds = (ContinuousClock.now - began).components.seconds
         print("  all acknowledged after \(seconds) s: \(senders.summary)")
         #expect(senders.faults.isEmpty, "\(senders.faults.first ?? "")")
-        try await judge(events, scene)
+        try await judge(sent, scene)
         herald.signal(SIGTERM)
         #expect(await herald.end(within: .seconds(30)) == 0, "\(herald.output.suffix(2000))")
       }

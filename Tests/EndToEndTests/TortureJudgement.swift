@@ -39,7 +39,7 @@ struct TortureFlight: CustomStringConvertible {
           SELECT FROM pg_stat_activity WHERE datname = current_database()
             AND application_name = 'herald' AND xact_start IS NOT NULL)
         AND NOT EXISTS (
-          SELECT FROM queue WHERE handed_over_at > clock_timestamp() - interval '50 ms')
+          SELECT FROM queue WHERE handed_over_at > clock_timestamp() - interval '20 ms')
         """) != nil
     }
   }
@@ -80,6 +80,8 @@ func judge(
   let idempotent = flights.reduce(0) { $0 + $1.idempotent }
   let once = flights.reduce(0) { $0 + $1.once }
   let unknown = ledger.count("unknown", "interrupted")
+  let hits = flights.count { $0.idempotent + $0.once > 0 }
+  if !flights.isEmpty { print("  something was in flight at \(hits) of \(flights.count) of them") }
   print("  \(ledger.summary)")
   print(
     """
@@ -87,10 +89,15 @@ func judge(
     \(idempotent) in flight; unknown \(unknown) of at most \(once) in flight
     """)
   for fault in ledger.faults.prefix(20) { print("  FAULT: \(fault)") }
+  // Kills that hit nothing show nothing.
+  #expect(hits * 2 >= flights.count, sourceLocation: sourceLocation)
   let count = ledger.faults.count
   #expect(count == 0, "the first: \(ledger.faults.first ?? "")", sourceLocation: sourceLocation)
   #expect(ledger.repeats <= idempotent, sourceLocation: sourceLocation)
   #expect(unknown <= once, sourceLocation: sourceLocation)
   #expect(ledger.count("failed", "set_aside") == 0, sourceLocation: sourceLocation)
-  #expect(ledger.count("unknown", "set_aside") == 0, sourceLocation: sourceLocation)
+  // What was out at three kills in a row cannot be told from what causes them. It is rare.
+  let blamed = ledger.count("unknown", "set_aside")
+  if blamed > 0 { print("  \(blamed) set aside after three kills in flight") }
+  #expect(blamed <= flights.count / 5, sourceLocation: sourceLocation)
 }

@@ -57,7 +57,7 @@ extension Torture {
       setting.leaseSeconds = form.pick(short: 1, long: 5)
       setting.latency = 300
       var shape = TortureCampaign.Shape()
-      shape.recipients = form.pick(short: 300, long: 3000)
+      shape.recipients = form.pick(short: 300, long: 6000)
       shape.pace = 100
       let stops = form.pick(short: 1, long: 5)
       print(
@@ -79,7 +79,7 @@ extension Torture {
             still.signal(SIGSTOP)
             let flight = try await TortureFlight.count(in: scene)
             let isOut = try await TortureFlight.isOut(in: scene)
-            if flight.once > 0, flight.idempotent > 0, isOut { return flight }
+            if flight.once + flight.idempotent > 0, isOut { return flight }
             still.signal(SIGCONT)
             try await Task.sleep(for: .milliseconds(30))
             return nil as TortureFlight?
@@ -95,7 +95,7 @@ extension Torture {
           other.signal(SIGTERM)
           #expect(await other.end(within: .seconds(30)) == 0)
         }
-        try await campaign.completes(scene)
+        try await campaign.completes(scene, within: .seconds(300))
         print("  \(Self.refused(still.output)) late outcomes were refused")
         judge(try await TortureLedger(campaign, in: scene), flights)
         still.signal(SIGTERM)

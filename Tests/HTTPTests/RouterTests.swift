@@ -95,6 +95,23 @@ struct RouterTests {
     #expect(allow.contains(.post))
   }
 
+  @Test("a trailing slash makes another path, which may have a route of its own")
+  func trailingSlash() throws {
+    #expect(found(.get, "/v1/users/7/") == nil)
+    let router = try Router([Self.route(.get, "/a"), Self.route(.get, "/a/")])
+    for path in ["/a", "/a/"] {
+      guard case .found(let route, _) = router.match(.get, path) else {
+        Issue.record("\(path) is not found")
+        continue
+      }
+      #expect(route.pattern == path)
+    }
+    guard case .notFound = router.match(.get, "/a//") else {
+      Issue.record("/a// is found")
+      return
+    }
+  }
+
   @Test("equal method and paths conflict, whatever the parameters are called")
   func conflicts() {
     #expect(throws: RouterError.conflict("/a/{x}", "/a/{y}")) {
@@ -107,7 +124,7 @@ struct RouterTests {
 
   @Test(
     "malformed patterns are refused",
-    arguments: ["", "a", "/a/", "//", "/{}", "/{a}{b}", "/x{a}", "/{a", "/{a}/{a}"])
+    arguments: ["", "a", "/a//", "//", "/{}", "/{a}{b}", "/x{a}", "/{a", "/{a}/{a}"])
   func malformed(_ pattern: String) {
     #expect(throws: RouterError.badPattern(pattern)) {
       try Router([Self.route(.get, pattern)])

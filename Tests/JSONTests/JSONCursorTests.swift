@@ -26,6 +26,27 @@ struct JSONCursorTests {
     #expect(numbers == [1, 2])
   }
 
+  @Test(
+    "values are passed over by brackets and quotes alone",
+    arguments: [
+      (#"{"a":"]}\"","b":[{}]} ,1"#, #"{"a":"]}\"","b":[{}]}"#), (#""a\\" x"#, #""a\\""#),
+      ("[1,[2]],", "[1,[2]]"), ("-1e5,2", "-1e5"), ("true]", "true"), ("{{]]x", "{{]]"),
+    ])
+  func unchecked(text: String, value: String) throws {
+    var cursor = JSONCursor(Array(text.utf8))
+    let range = try cursor.skipUnchecked()
+    #expect(String(decoding: cursor.bytes[range], as: UTF8.self) == value)
+    #expect(cursor.offset == range.upperBound)
+  }
+
+  @Test(
+    "what never ends is not passed over",
+    arguments: ["", "[", "{\"a\":1", "\"a", "\"a\\", "[\"]", "]"])
+  func uncheckedEnd(text: String) {
+    var cursor = JSONCursor(Array(text.utf8))
+    #expect(throws: JSONFault.self) { try cursor.skipUnchecked() }
+  }
+
   @Test("duplicate keys are found when their object closes, skipped ones too")
   func duplicates() throws {
     var cursor = JSONCursor(Array(#"{"a":1,"a":2}"#.utf8))

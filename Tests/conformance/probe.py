@@ -318,6 +318,8 @@ def errors(id, idempotency_key):
     method, pattern, operation = OPERATIONS[id]
     documented = {int(status) for status in operation["responses"]}
     has_body = "requestBody" in operation
+    # The tracking API reads any body as JSON and refuses messages by themselves.
+    tracks = has_body and roles(operation) and "*/*" in operation["requestBody"]["content"]
     query = {parameter["name"]: parameter for parameter in operation["parameters"]
              if parameter["in"] == "query"}
     if 401 in documented and roles(operation):
@@ -336,7 +338,7 @@ def errors(id, idempotency_key):
         expect(id, 412, send(id, headers={"If-Match": '"v999999"'}))
     if 415 in documented:
         expect(id, 415, send(id, headers={"Content-Encoding": "br"}))
-        if roles(operation):
+        if roles(operation) and not tracks:
             expect(id, 415, send(id, raw=b"x", headers={"Content-Type": "image/png"}))
     if 413 in documented:
         too_large(id)
@@ -354,13 +356,14 @@ def errors(id, idempotency_key):
             else:
                 expect(id, 400, send(id, raw=b'{"no_such_field', headers=headers))
                 raw = b'{"events": [{"name": "\\u0000"}]}'
-                expect(id, 400, send(id, raw=raw, headers=headers))
+                expect(id, 200 if tracks and id != "batch" else 400,
+                       send(id, raw=raw, headers=headers))
         if method == "POST":
             expect(id, 400, send(id, headers={"Idempotency-Key": "k" * 300}))
     if 422 in documented and method == "POST" and roles(operation):
         expect(id, 422, send(id, headers={"Idempotency-Key": idempotency_key}))
     if 422 in documented and has_body and "application/json" in operation["requestBody"]["content"]:
-        if roles(operation):
+        if roles(operation) and not tracks:
             answer = send(id, {**good.GOOD.get(id, {}), "body": {"no_such_field": 1}})
             expect(id, 422, answer)
     if 409 in documented and method == "POST":

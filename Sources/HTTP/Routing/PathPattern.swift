@@ -8,7 +8,7 @@ struct PathPattern: Sendable, Equatable {
   let segments: [Segment]
 
   /// Throws when the pattern does not start with a slash, has an empty segment (other than `/`
-  /// itself), a brace inside a literal, or a parameter twice.
+  /// itself and the last one: `/a/` is another path than `/a`), a brace inside a literal, or a parameter twice.
   init(_ pattern: String) throws(RouterError) {
     guard pattern.hasPrefix("/") else { throw .badPattern(pattern) }
     guard pattern != "/" else {
@@ -17,7 +17,8 @@ struct PathPattern: Sendable, Equatable {
     }
     var segments: [Segment] = []
     var names: Set<String> = []
-    for part in pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+    let parts = pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+    for (index, part) in parts.enumerated() {
       if part.hasPrefix("{"), part.hasSuffix("}") {
         let name = String(part.dropFirst().dropLast())
         guard !name.isEmpty, !name.contains("{"), !name.contains("}"),
@@ -25,7 +26,8 @@ struct PathPattern: Sendable, Equatable {
         else { throw .badPattern(pattern) }
         segments.append(.parameter(name))
       } else {
-        guard !part.isEmpty, !part.contains("{"), !part.contains("}") else {
+        let isTrailing = index > 0 && index == parts.count - 1
+        guard !part.isEmpty || isTrailing, !part.contains("{"), !part.contains("}") else {
           throw .badPattern(pattern)
         }
         segments.append(.literal(String(part)))

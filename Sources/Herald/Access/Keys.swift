@@ -52,20 +52,28 @@ public final class Keys: Sendable {
   /// Who calls. 401 without a hint at what was wrong; 429 to the guesses of an address that keeps
   /// guessing.
   /// A key that was good before is not turned away for what others do behind the same address.
-  func authenticate(_ request: Request, now: Date) async throws -> Caller {
+  /// `keyInBody` is asked when the header has no good one.
+  func authenticate(
+    _ request: Request, keyInBody: @Sendable () -> String? = { nil }, now: Date
+  ) async throws -> Caller {
     let refused = HeraldError(
       .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
-    guard let secret = request.apiKey else { throw refused }
-    if !isKnown(secret), let wait = throttled(request.remoteAddress, now: now) {
+    let header = request.apiKey
+    if let header, isKnown(header), let caller = try await find(secret: header, now: now) {
+      return caller
+    }
+    let secrets = [header, keyInBody()].compactMap(\.self)
+    guard !secrets.isEmpty else { throw refused }
+    if !secrets.contains(where: isKnown), let wait = throttled(request.remoteAddress, now: now) {
       throw HeraldError(
         .throttled, "Too many requests with a bad key from this address; wait and use a valid key.",
         retryAfter: wait)
     }
-    guard let caller = try await find(secret: secret, now: now) else {
-      countFailure(request.remoteAddress, now: now)
-      throw refused
+    for secret in secrets {
+      if let caller = try await find(secret: secret, now: now) { return caller }
     }
-    return caller
+    countFailure(request.remoteAddress, now: now)
+    throw refused
   }
 
   private func isKnown(_ secret: String) -> Bool {

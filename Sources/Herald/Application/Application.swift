@@ -25,17 +25,22 @@ public final class Application: Sendable {
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
+  private let sourcePuller: SourcePuller
   private let logger: Logger
 
   public static let version = "0.1.0"
 
   /// `now` is the business clock; `handovers` the directory of the marks by which a restored
-  /// database is recognised; `publicURL` where people reach this server, for links in messages.
+  /// database is recognised; `publicURL` where people reach this server, for links in messages;
+  /// `outbound` fetches what is pulled, `allowPrivate` says whether it may go to private addresses.
   /// Connects to nothing yet.
   public init(
     pool: Pool, registry: AdapterRegistry, secrets: SecretsKey,
-    dispatch: DispatchSettings = DispatchSettings(), handovers: URL? = nil,
-    publicURL: String? = nil,
+    outbound: @escaping @Sendable (ClientRequest) async -> ClientOutcome = { _ in
+      .notSent(reason: "this program sends nothing out")
+    }, allowPrivate: Bool = false,
+    dispatch: DispatchSettings = DispatchSettings(), tracking: TrackingLimits = TrackingLimits(),
+    handovers: URL? = nil, publicURL: String? = nil,
     now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) {
     let db = Database(pool: pool)
@@ -61,12 +66,21 @@ public final class Application: Sendable {
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     housekeeper = Housekeeper(
       db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db), now: now, logger: logger)
+      partitions: partitions, erasures: Erasures(db: db),
+      violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
       db: db, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
+    let sourcesWake = Wake()
+    let sources = Sources(
+      db: db, secrets: secrets, events: EventIntake(), allowPrivate: allowPrivate,
+      wake: sourcesWake)
+    sourcePuller = SourcePuller(
+      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
+    let events = Events(writer: writer)
+    let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project, wake: wake)
@@ -83,8 +97,12 @@ public final class Application: Sendable {
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
-      EventRoutes.endpoints(Events(writer: writer)),
+      EventRoutes.endpoints(events),
+      TrackingRoutes.endpoints(
+        Tracking(events: events, violations: violations, limits: tracking)),
+      ViolationRoutes.endpoints(violations),
       JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db, links: links)),
       CouponRoutes.endpoints(Coupons(db: db)),
@@ -105,23 +123,26 @@ public final class Application: Sendable {
   /// The HTTP server over all endpoints, not yet started.
   public func server(_ configuration: ServerConfiguration) throws -> Server {
     var configuration = configuration
+    configuration.corsPaths.formUnion(
+      endpoints.lazy.filter(\.allowsAnyOrigin).flatMap(\.patterns))
     let log = configuration.accessLog
     configuration.accessLog = { [http = metrics.http] entry in
       http.record(entry)
       log?(entry)
     }
     let server = Server(
-      router: try Router(endpoints.map(runner.route)), configuration: configuration,
+      router: try Router(endpoints.flatMap(runner.routes)), configuration: configuration,
       logger: logger)
     metrics.http.watch(server)
     return server
   }
 
-  /// Dispatches, imports and keeps house until the task is cancelled. For the role `worker`.
+  /// Dispatches, imports, pulls and keeps house until the task is cancelled. For the role `worker`.
   public func work() async {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake) }
       group.addTask { await self.jobRunner.run() }
+      group.addTask { await self.sourcePuller.run() }
       group.addTask { await self.housekeeper.run() }
     }
   }
@@ -138,7 +159,8 @@ public final class Application: Sendable {
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       DeviceRoutes.components,
       SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, JobRoutes.components, SegmentRoutes.components,
+      EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
+      JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,

@@ -27,6 +27,17 @@ public struct Endpoint: Sendable {
   public let operation: Operation
   public let body: Route.BodyPolicy
   public let handler: Handler
+  /// Further patterns that answer the same; the document names the first alone.
+  public var aliases: [String] = []
+  /// Whether scripts of other origins may call it.
+  public var allowsAnyOrigin = false
+  /// Finds the key in the body, for clients that can put it nowhere else.
+  public var keyInBody: (@Sendable ([UInt8]) -> String?)?
+
+  /// A PATCH may increment.
+  var takesIdempotencyKey: Bool { method == .post || method == .patch }
+  /// Every pattern it answers.
+  var patterns: [String] { [pattern] + aliases }
 
   public init(
     _ method: HTTPMethod, _ pattern: String, _ access: Access, _ operation: Operation,

@@ -18,12 +18,21 @@ struct EndpointRunner: Sendable {
       handler: .async { request in await respond(to: request, endpoint) })
   }
 
+  /// With the aliases.
+  func routes(_ endpoint: Endpoint) -> [Route] {
+    endpoint.patterns.map { pattern in
+      var route = route(endpoint)
+      route.pattern = pattern
+      return route
+    }
+  }
+
   private func respond(to request: Request, _ endpoint: Endpoint) async -> Response {
     do {
       let caller = try await admit(request, endpoint)
       try Self.check(request, endpoint.operation)
       let call = Call(request: request, caller: caller, now: now())
-      guard endpoint.method == .post, let key = request.headers["idempotency-key"] else {
+      guard endpoint.takesIdempotencyKey, let key = request.headers["idempotency-key"] else {
         return try await endpoint.handler(call)
       }
       return try await idempotency.run(key, call) { try await answer(call, endpoint) }
@@ -66,7 +75,8 @@ struct EndpointRunner: Sendable {
     guard case .roles(let roles) = endpoint.access else {
       return Caller.anonymous(requestID: request.requestID)
     }
-    let caller = try await keys.authenticate(request, now: now())
+    let caller = try await keys.authenticate(
+      request, keyInBody: { endpoint.keyInBody?(request.body) }, now: now())
     try caller.mustBe(roles)
     return caller.with(requestID: request.requestID)
   }

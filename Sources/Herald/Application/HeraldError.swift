@@ -12,6 +12,7 @@ public struct ErrorCode: Sendable, Hashable {
 
   public static let malformedJSON = ErrorCode("malformed_json", 400)
   public static let badQuery = ErrorCode("invalid_parameter", 400)
+  public static let batchTooLarge = ErrorCode("batch_too_large", 400)
   public static let unauthorized = ErrorCode("unauthorized", 401)
   public static let forbidden = ErrorCode("forbidden", 403)
   public static let selfApproval = ErrorCode("self_approval", 403)

@@ -11,6 +11,7 @@ struct Housekeeper: Sendable {
   let segments: Segments
   let partitions: Partitions
   let erasures: Erasures
+  let violations: Violations
   let now: @Sendable () -> Date
   let logger: Logger
 
@@ -20,6 +21,8 @@ struct Housekeeper: Sendable {
       await attempt("audit seal") { try await audits.seal() }
       if turn % 3600 == 0 {
         await attempt("idempotency keys") { try await idempotency.prune(now: now()) }
+        await attempt("violations") { try await violations.prune(now: now()) }
+        await attempt("dead letters") { try await pruneDeadLetters() }
       }
       await attempt("erasures") { try await erase() }
       if turn % 300 == 0 {
@@ -41,6 +44,11 @@ struct Housekeeper: Sendable {
   private func erase() async throws {
     let end = ContinuousClock.now + .seconds(5)
     while ContinuousClock.now < end, try await erasures.advance(now: now()) {}
+  }
+
+  func pruneDeadLetters() async throws {
+    let before = now().addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
   }
 
   private func attempt(_ name: String, _ body: () async throws -> some Any) async {

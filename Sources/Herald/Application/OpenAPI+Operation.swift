@@ -48,7 +48,7 @@ extension OpenAPI {
         "description": "The ETag the resource must still have, as a GET gave it.",
       ])
     }
-    if endpoint.method == .post {
+    if endpoint.takesIdempotencyKey {
       header.append([
         "name": "Idempotency-Key", "in": "header", "required": false,
         "schema": ["type": "string", "pattern": "^[!-~]{1,255}$"],
@@ -129,7 +129,7 @@ extension OpenAPI {
     if endpoint.operation.request != nil {
       codes += [.malformedJSON, .tooLarge, .unsupportedMediaType, .invalid]
     }
-    if endpoint.method == .post {
+    if endpoint.takesIdempotencyKey {
       codes += [.badQuery, .idempotencyRunning, .idempotencyReused]
     }
     return codes

@@ -1,7 +1,7 @@
 import Cryptography
 import JSON
 
-/// The key that senders' secrets are stored under, from `HERALD_SECRETS_KEY`.
+/// The key that the secrets of senders and sources are stored under, from `HERALD_SECRETS_KEY`.
 public struct SecretsKey: Sendable {
   private let bytes: [UInt8]
 
@@ -31,20 +31,39 @@ public struct SecretsKey: Sendable {
 
   /// Bound to the sender: what is sealed for one opens for no other.
   func seal(_ secrets: JSONObject, sender: String) throws -> [UInt8] {
-    try AESGCM.seal(
-      JSONValue.object(secrets).bytes, key: bytes, additionalData: Array(sender.utf8))
+    try seal(secrets, boundTo: sender)
   }
 
   func open(_ sealed: [UInt8], sender: String) throws -> JSONObject {
+    try open(sealed, boundTo: sender, "sender '\(sender)'")
+  }
+
+  /// The colon keeps these apart from those of a sender of the same key.
+  func seal(_ secrets: JSONObject, source: String) throws -> [UInt8] {
+    try seal(secrets, boundTo: "source:\(source)")
+  }
+
+  func open(_ sealed: [UInt8], source: String) throws -> JSONObject {
+    try open(sealed, boundTo: "source:\(source)", "source '\(source)'")
+  }
+
+  private func seal(_ secrets: JSONObject, boundTo owner: String) throws -> [UInt8] {
+    try AESGCM.seal(
+      JSONValue.object(secrets).bytes, key: bytes, additionalData: Array(owner.utf8))
+  }
+
+  private func open(
+    _ sealed: [UInt8], boundTo owner: String, _ words: String
+  ) throws -> JSONObject {
     do {
-      let plain = try AESGCM.open(sealed, key: bytes, additionalData: Array(sender.utf8))
+      let plain = try AESGCM.open(sealed, key: bytes, additionalData: Array(owner.utf8))
       guard let secrets = try JSONScanner.parse(plain).objectValue else { throw Unreadable() }
       return secrets
     } catch {
       throw HeraldError(
         .secretsUnreadable,
-        "The secrets of sender '\(sender)' cannot be read with this HERALD_SECRETS_KEY; "
-          + "start Herald with the key they were saved under, or save the sender with its secrets again."
+        "The secrets of \(words) cannot be read with this HERALD_SECRETS_KEY; start Herald with "
+          + "the key they were saved under, or save it with its secrets again."
       )
     }
   }
@@ -53,6 +72,6 @@ public struct SecretsKey: Sendable {
 }
 
 extension ErrorCode {
-  /// A sender's secrets were sealed under another key.
+  /// Secrets were sealed under another key.
   public static let secretsUnreadable = ErrorCode("secrets_unreadable", 409)
 }

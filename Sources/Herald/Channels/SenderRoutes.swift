@@ -63,7 +63,8 @@ enum SenderRoutes {
       Endpoint(
         .post, "/v1/senders/{key}/test", .roles([.admin]),
         Operation(
-          "testSender", "Send one message through a sender now, past every approval, and answer what came of it.",
+          "testSender",
+          "Send one message through a sender now, past every approval, and answer what came of it.",
           tag: "Senders", request: testRequest, responses: [200: Schema.ref("SenderTest")],
           errors: [.notFound, .secretsUnreadable])
       ) { call in

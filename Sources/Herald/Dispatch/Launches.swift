@@ -110,30 +110,41 @@ struct Launches: Sendable {
     return nil
   }
 
+  /// Lanes entered beside each other: it is PostgreSQL that works, on one core for each.
+  private static let width = 2
+
   private func enter(_ run: Run, now: Date) async throws {
     let project = try await settings()
-    for lane in run.openLanes {
-      try await db.pool.write(timeout: Self.patience) { tx in
-        let current = try RunStore.load(run.id, in: tx)
-        guard current.state != .completed, current.openLanes.contains(lane) else { return }
-        let plan = try plans.get(run.plan, run.planVersion, in: tx)
-        let audience = try plan.audience(now: now, project)
-        let closed: SkipCode? =
-          if current.state == .cancelled {
-            .cancelled
-          } else if let until = plan.document.window?.until, now >= until {
-            .outsideWindow
-          } else {
-            nil
-          }
-        guard let first = plan.document.steps.first else { return }
-        let entry = EnrolmentStore.Entry(
-          run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
-          audience: audience,
-          holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
-          closed: closed?.rawValue)
-        try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, lane) in run.openLanes.enumerated() {
+        if index >= Self.width { try await group.next() }
+        group.addTask { try await self.enter(run, lane, project, now: now) }
       }
+      try await group.waitForAll()
+    }
+  }
+
+  private func enter(_ run: Run, _ lane: Int, _ project: ProjectSettings, now: Date) async throws {
+    try await db.pool.write(timeout: Self.patience) { tx in
+      let current = try RunStore.load(run.id, in: tx)
+      guard current.state != .completed, current.openLanes.contains(lane) else { return }
+      let plan = try plans.get(run.plan, run.planVersion, in: tx)
+      let audience = try plan.audience(now: now, project)
+      let closed: SkipCode? =
+        if current.state == .cancelled {
+          .cancelled
+        } else if let until = plan.document.window?.until, now >= until {
+          .outsideWindow
+        } else {
+          nil
+        }
+      guard let first = plan.document.steps.first else { return }
+      let entry = EnrolmentStore.Entry(
+        run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
+        audience: audience,
+        holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
+        closed: closed?.rawValue)
+      try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
     }
   }
 

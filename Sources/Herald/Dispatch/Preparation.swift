@@ -187,6 +187,7 @@ struct Preparation {
     if entry.phase == .step {
       settlement.depart(entry, .failed, "set_aside", values)
     } else if entry.isDelivery {
+      if let plan { recordDoubt(entry, plan, "set_aside", into: &settlement) }
       settlement.set(
         .init(
           entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside",
@@ -217,23 +218,28 @@ struct Preparation {
     _ entry: QueueEntry, _ plan: ApprovedPlan, into settlement: inout Settlement,
     leaves: SkipCode? = nil
   ) {
-    let channel = entry.channel(in: plan)
-    if let started = entry.handedOverAt, let channel {
-      settlement.record(
-        Settlement.Attempt(
-          entry: entry, link: entry.link, channel: channel, number: entry.tries + 1,
-          sender: entry.sender, status: AttemptStatus.unknown.rawValue, reason: "interrupted",
-          providerID: nil, startedAt: started))
-    }
+    recordDoubt(entry, plan, "interrupted", into: &settlement)
     settlement.set(
       .init(
         entry: entry, status: .unknown, reason: "interrupted", gate: nil, values: nil,
-        channel: channel, sender: entry.sender, providerID: nil))
+        channel: entry.channel(in: plan), sender: entry.sender, providerID: nil))
     if let leaves {
       settlement.exit(entry, reason: leaves.rawValue)
     } else {
       settlement.advance(entry, to: plan.step(entry.stepID)?.next)
     }
+  }
+
+  /// The attempt whose end nobody knows, if there was one.
+  private func recordDoubt(
+    _ entry: QueueEntry, _ plan: ApprovedPlan, _ reason: String, into settlement: inout Settlement
+  ) {
+    guard let started = entry.handedOverAt, let channel = entry.channel(in: plan) else { return }
+    settlement.record(
+      Settlement.Attempt(
+        entry: entry, link: entry.link, channel: channel, number: entry.tries + 1,
+        sender: entry.sender, status: AttemptStatus.unknown.rawValue, reason: reason,
+        providerID: nil, startedAt: started))
   }
 
   private func record(

@@ -41,6 +41,11 @@ public struct Erasures: Sendable {
       erasure.add(
         .init(deleted: try ErasureStore.forgetAnswers(naming: names, in: tx)),
         to: "idempotency_keys")
+      erasure.add(
+        .init(deleted: try ViolationStore.erase(naming: user.identities, in: tx)), to: "violations")
+      erasure.add(
+        .init(deleted: try DeadLetterStore.forget(naming: names, in: tx)),
+        to: "source_dead_letters")
       erasure.add(.init(anonymised: 1), to: "users")
       try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
       try ErasureStore.insert(erasure, in: tx)

@@ -12,7 +12,8 @@ import Synchronization
 /// makes sending it again safe.
 public final class EventWriter: Sendable {
   public struct Limits: Sendable {
-    /// Events of one transaction; a request that brings more is one transaction all the same.
+    /// Events of one transaction. A request that brings more has several, unless it comes under an
+    /// Idempotency-Key.
     public var batch = 1000
     /// Of requests waiting and being written.
     public var bytes = 64 << 20
@@ -83,7 +84,22 @@ public final class EventWriter: Sendable {
         .unavailable, "More events are waiting than can be written; send them again in a moment.",
         retryAfter: 1)
     }
-    let work = Work(events: events, now: now, mark: mark)
+    guard mark == nil, events.count > limits.batch else {
+      return try await take(Work(events: events, now: now, mark: mark))
+    }
+    // A huge request has a transaction for each part, and waits for its turn before each: others
+    // are not held up by all of it.
+    var outcomes: [EventOutcome] = []
+    outcomes.reserveCapacity(events.count)
+    for start in stride(from: 0, to: events.count, by: limits.batch) {
+      let part = Array(events[start..<min(events.count, start + limits.batch)])
+      outcomes += try await take(Work(events: part, now: now, mark: nil))
+    }
+    return outcomes
+  }
+
+  /// Waits for a writer, or becomes one.
+  private func take(_ work: Work) async throws -> [EventOutcome] {
     let turn = try await withCheckedThrowingContinuation { continuation in
       let leads = state.withLock { state in
         // A free place means that nobody waits: a leader leaves only when the queue is empty.

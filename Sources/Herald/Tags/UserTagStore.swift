@@ -11,7 +11,8 @@ enum UserTagStore {
     let expiresAt: Date?
   }
 
-  /// `created_at` of tags that are there already stays. At most one assignment for each user and tag.
+  /// `created_at` of tags that are there already stays; one that is so already is not written again:
+  /// its index holds the value, so that every new version costs two entries. At most one assignment for each user and tag.
   static func assign(
     _ assignments: [Assignment], source: String, now: Date, in tx: Transaction
   ) throws {
@@ -27,6 +28,8 @@ enum UserTagStore {
       ORDER BY user_id, tag
       ON CONFLICT (user_id, tag) DO UPDATE SET value = excluded.value, source = excluded.source,
         updated_at = excluded.updated_at, expires_at = excluded.expires_at
+      WHERE (user_tags.value, user_tags.source, user_tags.expires_at)
+        IS DISTINCT FROM (excluded.value, excluded.source, excluded.expires_at)
       """)
   }
 

@@ -52,6 +52,7 @@ extension RenderVariables {
     case .plan: value = .object(plan)
     case .steps: value = .object(steps)
     case .unsubscribeURL: return unsubscribeURL.map(JSONValue.string)
+    case .item, .header: return nil
     }
     for name in path.names {
       guard let next = value[name] else { return nil }

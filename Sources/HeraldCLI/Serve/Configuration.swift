@@ -24,6 +24,8 @@ struct Configuration: Sendable {
   var workers = DispatchSettings().workers
   var poolSize = 16
   var leaseSeconds = DispatchSettings().leaseSeconds
+  var trackingBatchKB = TrackingLimits().batchBytes >> 10
+  var trackingMessageKB = TrackingLimits().messageBytes >> 10
 
   /// A sentence for each variable that begins with HERALD_ and is none of these.
   private(set) var unknownNames: [String] = []
@@ -123,15 +125,17 @@ struct Configuration: Sendable {
             + "query; it is '\(text)'.")
       }
     }
-    for (name, path) in [
-      ("HERALD_WORKERS", \Configuration.workers), ("HERALD_POOL_SIZE", \.poolSize),
-      ("HERALD_LEASE_SECONDS", \.leaseSeconds),
+    for (name, path, most) in [
+      ("HERALD_WORKERS", \Configuration.workers, 200), ("HERALD_POOL_SIZE", \.poolSize, 200),
+      ("HERALD_LEASE_SECONDS", \.leaseSeconds, 200),
+      ("HERALD_TRACKING_BATCH_KB", \.trackingBatchKB, TrackingLimits.bodyCeiling >> 10),
+      ("HERALD_TRACKING_MESSAGE_KB", \.trackingMessageKB, TrackingLimits.messageCeiling >> 10),
     ] {
       guard let text = value(name) else { continue }
-      if let number = Int(text), (1...200).contains(number) {
+      if let number = Int(text), number >= 1, number <= most {
         self[keyPath: path] = number
       } else {
-        faults.append("\(name) takes a whole number from 1 to 200; it is '\(text)'.")
+        faults.append("\(name) takes a whole number from 1 to \(most); it is '\(text)'.")
       }
     }
     unknownNames = SettingNames.warnings(

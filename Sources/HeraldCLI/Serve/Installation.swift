@@ -44,13 +44,18 @@ struct Installation: Sendable {
       var dispatch = DispatchSettings()
       dispatch.workers = configuration.workers
       dispatch.leaseSeconds = configuration.leaseSeconds
+      var tracking = TrackingLimits()
+      tracking.batchBytes = configuration.trackingBatchKB << 10
+      tracking.messageBytes = configuration.trackingMessageKB << 10
       let application = Application(
         pool: pool,
         registry: .standard(
           client: client, allowPrivate: configuration.allowPrivateEndpoints,
           dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
         secrets: try configuration.secretsKey ?? storedSecretsKey(configuration.dataDirectory),
-        dispatch: dispatch, handovers: URL(fileURLWithPath: configuration.dataDirectory),
+        outbound: { await client.send($0) }, allowPrivate: configuration.allowPrivateEndpoints,
+        dispatch: dispatch, tracking: tracking,
+        handovers: URL(fileURLWithPath: configuration.dataDirectory),
         publicURL: configuration.publicURL,
         logger: logger)
       return Installation(

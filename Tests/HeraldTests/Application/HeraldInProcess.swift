@@ -48,7 +48,7 @@ final class HeraldInProcess: Sendable {
       publicURL: "https://news.example.com", now: { clock.now }, logger: logger)
     let runner = EndpointRunner(
       keys: app.keys, idempotency: Idempotency(db: app.db), logger: logger, now: { clock.now })
-    router = try Router(app.endpoints.map(runner.route))
+    router = try Router(app.endpoints.flatMap(runner.routes))
   }
 
   /// Mints a key; its secret.
@@ -64,16 +64,24 @@ final class HeraldInProcess: Sendable {
   /// `target`: path and query, percent-encoded.
   func call(
     _ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil, form: String = "",
-    key: String? = nil, headers: HTTPHeaders = [:], from address: String = "127.0.0.1"
+    key: String? = nil, bytes: [UInt8]? = nil, headers: HTTPHeaders = [:],
+    from address: String = "127.0.0.1"
+  ) async throws -> Answer {
+    var headers = headers
+    if let key { headers["authorization"] = "Bearer \(key)" }
+    return try await call(
+      method, target, raw: bytes ?? body?.bytes ?? Array(form.utf8), headers: headers, from: address)
+  }
+
+  func call(
+    _ method: HTTPMethod, _ target: String, raw bytes: [UInt8], headers: HTTPHeaders,
+    from address: String = "127.0.0.1"
   ) async throws -> Answer {
     let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
     guard case .found(let route, let parameters) = router.match(method, parts[0]) else {
       throw HeraldError(.notFound, "no such route: \(target)")
     }
-    var headers = headers
-    if let key { headers["authorization"] = "Bearer \(key)" }
     let query = URLComponents(string: target)?.queryItems ?? []
-    let bytes = body?.bytes ?? Array(form.utf8)
     var request = Request(
       method: method, path: parts[0], query: query.map { ($0.name, $0.value ?? "") },
       headers: headers, body: bytes, remoteAddress: address, requestID: "r-1",

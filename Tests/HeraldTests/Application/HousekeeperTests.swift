@@ -15,10 +15,13 @@ import Testing
       let lines = LogLines()
       let pool = TestDatabase.current.makePool(size: 1)
       let db = Database(pool: pool)
+      let logger = Logger(label: "tests") { _ in LineRecorder(lines: lines) }
       let keeper = Housekeeper(
         db: db, audits: Audits(db: db), idempotency: Idempotency(db: db),
-        segments: Segments(db: db), now: { Date() },
-        logger: Logger(label: "tests") { _ in LineRecorder(lines: lines) })
+        segments: Segments(db: db),
+        partitions: Partitions(db: db, settings: { ProjectSettings() }, logger: logger),
+        erasures: Erasures(db: db), violations: Violations(db: db), now: { Date() },
+        logger: logger)
       let isFree = Mutex(false)
       let blocker = Task {
         try await pool.read { _ in

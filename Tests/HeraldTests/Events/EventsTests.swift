@@ -156,6 +156,27 @@ struct EventsTests {
     }
   }
 
+  @Test("of a huge request are stored in parts, between which others have their turn")
+  func parts() async throws {
+    var limits = EventWriter.Limits()
+    limits.batch = 10
+    try await PeopleAPI.with(limits: limits) { api in
+      let many = (0..<25).map { event("a", ["message_id": .string("m\($0 % 20)")]) }
+      let answer = try await post(api, many)
+      #expect(answer.json == ["accepted": 20, "duplicates": 5, "rejected": []])
+      #expect(try await api.count("SELECT count(DISTINCT xmin::text) FROM events") == 2)
+      let again = try await post(api, many)
+      #expect(again.json == ["accepted": 0, "duplicates": 25, "rejected": []])
+      let mark = IdempotencyMark(
+        scope: [1, 2, 3, 4, 5, 6, 7, 9], fingerprint: [1], now: PeopleAPI.now)
+      let whole = (0..<25).map { event("b", ["message_id": .string("n\($0)")]) }
+      _ = try await IdempotencyMark.$current.withValue(mark) { try await post(api, whole) }
+      let transactions = try await api.count(
+        "SELECT count(DISTINCT xmin::text) FROM events WHERE name = 'b'")
+      #expect(transactions == 1)
+    }
+  }
+
   @Test("that PostgreSQL refuses are rejected by themselves")
   func bisects() async throws {
     try await PeopleAPI.with { api in

@@ -1,0 +1,90 @@
+import Foundation
+import Postgres
+
+enum ViolationStore {
+  private static let columns: SQL = """
+    id, at, source, principal, code, pointer, detail, stored, message_id, payload, payload_bytes
+    """
+
+  /// Those known already are left as they are.
+  static func insert(_ violations: [Violation], in tx: Transaction) throws {
+    let violations = violations.sorted { $0.id < $1.id }
+    try tx.execute(
+      """
+      INSERT INTO violations (\(columns))
+      SELECT * FROM unnest(\(violations.map(\.id)), \(violations.map(\.at)),
+        \(violations.map(\.source)), \(violations.map(\.principal)), \(violations.map(\.code)),
+        \(violations.map(\.pointer)), \(violations.map(\.detail)), \(violations.map(\.isStored)),
+        \(violations.map(\.messageID)), \(violations.map(\.payload)),
+        \(violations.map(\.payloadBytes)))
+      ON CONFLICT (id) DO NOTHING
+      """)
+  }
+
+  /// Newest first, by violations_at_idx.
+  static func list(
+    _ page: PageRequest, _ filter: Violations.Filter, in db: any Queryable
+  ) throws -> [Violation] {
+    let before = page.after.flatMap { cursor -> (at: Date, id: UUID)? in
+      guard let microseconds = Int(cursor.values[0]), let id = UUID(uuidString: cursor.values[1])
+      else { return nil }
+      return (Date(microsecondsSince1970: microseconds), id)
+    }
+    return try db.query(
+      """
+      SELECT \(columns) FROM violations
+      WHERE (\(before?.at)::timestamptz IS NULL OR (at, id) < (\(before?.at), \(before?.id)))
+        AND (\(filter.source)::text IS NULL OR source = \(filter.source))
+        AND (\(filter.principal)::text IS NULL OR principal = \(filter.principal))
+        AND (\(filter.code)::text IS NULL OR code = \(filter.code))
+        AND (\(filter.isStored)::boolean IS NULL OR stored = \(filter.isStored))
+        AND (\(filter.since)::timestamptz IS NULL OR at >= \(filter.since))
+        AND (\(filter.until)::timestamptz IS NULL OR at < \(filter.until))
+      ORDER BY at DESC, id DESC LIMIT \(page.limit + 1)
+      """
+    ).map(Violation.init)
+  }
+
+  /// Those before, and the oldest of more than `limit`.
+  static func prune(before: Date, keeping limit: Int, in tx: Transaction) throws {
+    try tx.execute("DELETE FROM violations WHERE at < \(before)")
+    try tx.execute(
+      """
+      DELETE FROM violations v USING (
+        SELECT at, id FROM violations ORDER BY at DESC, id DESC OFFSET \(limit) LIMIT 1
+      ) last WHERE (v.at, v.id) <= (last.at, last.id)
+      """)
+  }
+
+  /// Those whose payload seems to name one of the identities. It reads them all: they are few, and
+  /// erasure is rare.
+  static func erase(naming identities: [Identity], in tx: Transaction) throws -> Int {
+    let needles = identities.map { identity in
+      if identity.kind.key == "phone" { return String(identity.value.suffix(9)) }
+      let value = identity.value.lowercased()
+      // A short one would be found in everything.
+      return value.utf8.count >= 6 ? value : "\"\(value)\""
+    }
+    return try tx.execute(
+      """
+      DELETE FROM violations v USING unnest(\(needles)) AS needle
+      WHERE strpos(lower(v.payload), needle) > 0
+      """)
+  }
+}
+
+extension Violation {
+  fileprivate init(_ row: Row) throws {
+    id = try row.get("id")
+    at = try row.get("at")
+    source = try row.get("source")
+    principal = try row.get("principal")
+    code = try row.get("code")
+    pointer = try row.get("pointer")
+    detail = try row.get("detail")
+    isStored = try row.get("stored")
+    messageID = try row.get("message_id")
+    payload = try row.get("payload")
+    payloadBytes = try row.get("payload_bytes")
+  }
+}

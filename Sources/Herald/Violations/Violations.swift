@@ -1,0 +1,52 @@
+import Foundation
+import Postgres
+
+/// What could not be taken, kept for people to look at.
+public struct Violations: Sendable {
+  let db: Database
+
+  public init(db: Database) { self.db = db }
+
+  /// Days they are kept.
+  static let retentionDays = 30
+  /// The newest of them; a client that sends nothing but nonsense does not fill the disk.
+  static let limit = 100_000
+
+  struct Filter: Sendable {
+    var source: String?
+    var principal: String?
+    var code: String?
+    var isStored: Bool?
+    var since: Date?
+    var until: Date?
+  }
+
+  /// Telling the same again adds nothing.
+  func record(_ violations: [Violation]) async throws {
+    guard !violations.isEmpty else { return }
+    try await db.write { tx in try ViolationStore.insert(violations, in: tx) }
+  }
+
+  /// A key with a user scope sees its principal's only: what the others sent may be of any user.
+  func list(
+    _ page: PageRequest, _ filter: Filter, for caller: Caller
+  ) async throws -> Page<Violation> {
+    var filter = filter
+    if caller.userScope != nil {
+      if let asked = filter.principal, asked != caller.principal {
+        return Page([], page) { _ in [] }
+      }
+      filter.principal = caller.principal
+    }
+    let rows = try await db.read { [filter] db in try ViolationStore.list(page, filter, in: db) }
+    return Page(rows, page) { [String($0.at.microsecondsSince1970), $0.id.text] }
+  }
+
+  /// Called by the housekeeper.
+  func prune(now: Date) async throws {
+    let before = now.addingTimeInterval(-Double(Self.retentionDays) * 86_400)
+    try await db.pool.write { tx in
+      try ViolationStore.prune(before: before, keeping: Self.limit, in: tx)
+    }
+  }
+}
