@@ -52,8 +52,10 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
-    let matching = TriggerMatching { [wake] in wake.call() }
-    let writer = EventWriter(db: db, logger: logger, observers: [matching])
+    let observers: [any EventObserver] = [
+      TriggerMatching { [wake] in wake.call() }, AwaitedEvents(wake: wake),
+    ]
+    let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -69,7 +71,7 @@ public final class Application: Sendable {
       partitions: partitions, erasures: Erasures(db: db),
       violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, observers: [matching], partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(

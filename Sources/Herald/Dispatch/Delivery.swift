@@ -17,6 +17,8 @@ public enum SkipCode: String, Sendable, CaseIterable {
   case unlessHappened = "unless_happened"
   // At the gates.
   case cancelled, expired
+  case goalReached = "goal_reached"
+  case leftAudience = "left_audience"
   case noConsent = "no_consent"
   case denied, suppressed
   case noAddress = "no_address"
@@ -30,7 +32,7 @@ public enum SkipCode: String, Sendable, CaseIterable {
 
 /// The gates before every hand-over, in their order.
 public enum Gate: String, Sendable, CaseIterable {
-  case stopped, trigger, window, expiry, consent, reachable
+  case stopped, trigger, exit, window, expiry, consent, reachable
   case quietHours = "quiet_hours"
   case render, stock, pace
 }

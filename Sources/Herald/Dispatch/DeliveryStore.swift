@@ -80,7 +80,7 @@ enum DeliveryStore {
         SELECT * FROM unnest(\(entries.map { Int16(clamping: $0.lane) }),
           \(openings.map(\.deliveryID)), \(entries.map { Int16(clamping: $0.priority) }),
           \(entries.map(\.userID)), \(entries.map(\.runID)), \(entries.map(\.entryKey)),
-          \(openings.map(\.step)),
+          \(openings.map(\.step.id)),
           \(entries.map(\.enteredAt)), \(entries.map(\.plan)),
           \(entries.map { Int32(clamping: $0.planVersion) }))
           AS o (lane, id, priority, user_id, run_id, entry_key, step_id, entered_at, plan,

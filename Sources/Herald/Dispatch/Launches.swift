@@ -112,12 +112,12 @@ struct Launches: Sendable {
         reason: "audience_limit: the crowd has \(targeted) people, limits.audience is \(limit)")
     }
     let limits = plan.document.limits
-    guard !limits.allowPartialStock, !plan.document.unconditionalCoupons(people: 1).isEmpty
+    guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty
     else { return nil }
     let people = try EnrolmentStore.entrants(
       run, audience: plan.audience(now: now, project), holdoutSalt: "holdout:\(plan.key)",
       holdoutBuckets: plan.document.holdoutBuckets, in: tx)
-    for (coupon, needed) in plan.document.unconditionalCoupons(people: people) {
+    for (coupon, needed) in plan.document.coupons(people: people, min) {
       let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
       if stock < needed {
         return Refusal(
@@ -158,7 +158,8 @@ struct Launches: Sendable {
         }
       guard let first = plan.document.steps.first else { return }
       let entry = EnrolmentStore.Entry(
-        run: current, firstStep: first.id, priority: plan.document.priority, audience: audience,
+        run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
+        audience: audience,
         holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
         closed: closed?.rawValue)
       try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
@@ -226,12 +227,10 @@ extension PlanDocument {
     messageClass == .transactional ? 0 : Int((holdout * 10_000).rounded())
   }
 
-  /// Codes that `people` may need of coupons that every one of them is to get.
-  func unconditionalCoupons(people: Int) -> [String: Int] {
+  /// Codes that `people` need when each goes the way with the most (`max`) or fewest (`min`).
+  func coupons(people: Int, _ pick: (Int, Int) -> Int) -> [String: Int] {
     var needed: [String: Int] = [:]
-    for step in steps {
-      if let coupon = step.chain.first?.coupon { needed[coupon, default: 0] += people }
-    }
-    return needed.mapValues { $0 }
+    for coupon in coupons { needed[coupon] = codes(coupon, pick) * people }
+    return needed.filter { $0.value > 0 }
   }
 }

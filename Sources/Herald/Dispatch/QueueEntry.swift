@@ -37,6 +37,7 @@ struct QueueEntry: Sendable {
   /// Set: it was about to be handed over, or was, and nobody said how that ended.
   let handedOverAt: Date?
 
+  var isDelivery: Bool { phase == .send || phase == .followUp }
   var isInDoubt: Bool { handedOverAt != nil }
   var enrolment: EnrolmentName { EnrolmentName(user: userID, run: runID, entryKey: entryKey) }
   var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }

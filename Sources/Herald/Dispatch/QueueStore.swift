@@ -122,6 +122,31 @@ enum QueueStore {
       """)
   }
 
+  /// Rows that wait: for an instant, or for one of these events of their person.
+  struct Wait {
+    let id: UUID
+    let until: Date
+    let events: [String]
+  }
+
+  static func wait(_ rows: [Wait], lane: Int, lease: UUID, in tx: Transaction) throws {
+    guard !rows.isEmpty else { return }
+    // Arrays of arrays cannot differ in length: the names come as JSON.
+    let names = rows.map { row -> JSONB? in
+      row.events.isEmpty ? nil : JSONB(.array(row.events.map(JSONValue.string)))
+    }
+    try tx.execute(
+      """
+      UPDATE queue q SET due_at = n.until, claims = 0, lease = NULL, leased_until = NULL,
+        awaits = CASE WHEN n.names IS NOT NULL
+          THEN ARRAY(SELECT jsonb_array_elements_text(n.names)) END
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.until)), \(names),
+        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
+        AS n (id, until, names, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      """)
+  }
+
   /// Fixes link, sender and content of rows that are to be handed over: the same bytes go out at
   /// every try. Those begun are handed over next; while the others wait for their turn, nothing can
   /// happen to their worker because of them. The lease of all is renewed. Those still held under it.

@@ -11,6 +11,8 @@ struct Decision: Sendable {
     case finished, exited
     // About a delivery; `skipped` also of a person refused at entry, `pending` of one undecided.
     case pending, sent, failed, skipped, unknown
+    // About a step that sends nothing, besides `failed` and `exited`; its gate is what it does.
+    case waiting, passed
   }
 
   let run: UUID?
@@ -36,6 +38,7 @@ struct Decision: Sendable {
     case .unlessHappened: Gate.trigger.rawValue
     case .erased: "user"
     case .cancelled: Gate.stopped.rawValue
+    case .goalReached, .leftAudience: Gate.exit.rawValue
     default: nil
     }
   }

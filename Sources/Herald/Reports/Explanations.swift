@@ -55,6 +55,8 @@ public struct Explanations: Sendable {
     guard !enrolments.isEmpty else { return [] }
     let deliveries = try ExplanationStore.deliveries(
       ids, plan: plan, runs: Array(Set(enrolments.map(\.name.run))), in: tx)
+    let visits = try ExplanationStore.visits(
+      ids, plan: plan, runs: Array(Set(enrolments.map(\.name.run))), in: tx)
     let attempts = try ExplanationStore.attempts(ids, deliveries: deliveries.map(\.id), in: tx)
     var buckets: [Int: Int] = [:]
     for version in Set(enrolments.map(\.version)) {
@@ -65,9 +67,14 @@ public struct Explanations: Sendable {
     var decisions: [Decision] = []
     for enrolment in enrolments.reversed() {
       decisions.append(Decision(entry: enrolment, heldOutBelow: buckets[enrolment.version] ?? 0))
-      decisions += deliveries.filter { $0.enrolment == enrolment.name }.map {
-        Decision($0, attempts: attempts[$0.id] ?? [])
+      // In the order in which the person came to the steps.
+      let sent = deliveries.filter { $0.enrolment == enrolment.name }.map {
+        (at: $0.createdAt, decision: Decision($0, attempts: attempts[$0.id] ?? []))
       }
+      let visited = visits.filter { $0.enrolment == enrolment.name }.map {
+        (at: $0.arrivedAt, decision: Decision($0))
+      }
+      decisions += (sent + visited).sorted { $0.at < $1.at }.map(\.decision)
       if let end = Decision(endOf: enrolment) { decisions.append(end) }
     }
     return decisions
@@ -115,6 +122,15 @@ extension Decision {
         code: entry.reason)
     default: return nil
     }
+  }
+
+  fileprivate init(_ visit: ExplanationStore.Visit) {
+    let isWaiting = visit.leftAt == nil
+    self.init(
+      run: visit.enrolment.run, at: visit.leftAt ?? visit.arrivedAt, step: visit.step,
+      outcome: Outcome(rawValue: visit.state) ?? .unknown, gate: visit.kind,
+      code: isWaiting && visit.dueAt == nil ? "parked" : visit.outcome,
+      values: isWaiting ? ["due_at": .instant(visit.dueAt)] : visit.values)
   }
 
   fileprivate init(_ delivery: ExplanationStore.Delivery, attempts: [ExplainedAttempt]) {

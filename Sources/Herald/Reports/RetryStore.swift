@@ -41,7 +41,11 @@ enum RetryStore {
             AND \(scope.admits("d"))
             AND (f.next IS NULL OR NOT EXISTS (SELECT FROM deliveries l
               WHERE l.user_id = d.user_id AND l.run_id = d.run_id
-                AND l.entry_key = d.entry_key AND l.step_id = f.next AND l.entered_at = d.entered_at))
+                AND l.entry_key = d.entry_key AND l.step_id = f.next
+                AND l.entered_at = d.entered_at) AND NOT EXISTS (SELECT FROM step_visits l
+              WHERE l.user_id = d.user_id AND l.run_id = d.run_id
+                AND l.entry_key = d.entry_key AND l.step_id = f.next
+                AND l.entered_at = d.entered_at))
           ORDER BY d.user_id, d.id FOR UPDATE OF d, e
         ), queued AS (
           INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, entry_key,

@@ -62,7 +62,7 @@ struct Entries {
     guard let run else { return [] }
     let rule = EntryStore.Rule(
       plan: plan.key, version: plan.version, run: run, firstStep: first.id,
-      firstIsSend: first.isSend, priority: plan.document.priority, audience: audience,
+      firstIsSend: first.kind == .send, priority: plan.document.priority, audience: audience,
       isFirst: isFirst, holdoutSalt: "holdout:\(plan.key)",
       holdoutBuckets: plan.document.holdoutBuckets, reentry: plan.document.reentry,
       projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())
@@ -104,8 +104,4 @@ struct StreamDay {
 extension Run {
   /// Whether people enter it one by one; otherwise its crowd was frozen.
   var isStream: Bool { occurrence.hasPrefix(StreamDay.prefix) }
-}
-
-extension PlanDocument.Step {
-  var isSend: Bool { !chain.isEmpty }
 }

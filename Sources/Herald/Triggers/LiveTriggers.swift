@@ -16,8 +16,6 @@ final class LiveTriggers: Sendable {
     var epoch: Int
     /// By the event's name.
     var candidates: [String: [Candidate]] = [:]
-    /// Events that somebody in a plan may be waiting for.
-    var awaited: Set<String> = []
   }
 
   private let plans: ApprovedPlans
@@ -29,10 +27,9 @@ final class LiveTriggers: Sendable {
     let epoch = try PlanStore.epoch(in: tx)
     if let known = table.withLock({ $0 }), known.epoch == epoch { return known }
     var fresh = Table(epoch: epoch)
-    for (name, takesPeople) in try PlanStore.inhabited(in: tx) {
+    for name in try PlanStore.open(in: tx) {
       let plan = try plans.get(name.plan, name.version, in: tx)
-      fresh.awaited.formUnion(plan.document.trigger.awaitedEvents)
-      guard takesPeople, case .event(let trigger) = plan.document.trigger else { continue }
+      guard case .event(let trigger) = plan.document.trigger else { continue }
       fresh.candidates[trigger.event, default: []].append(Candidate(plan: plan, trigger: trigger))
     }
     table.withLock { $0 = fresh }
