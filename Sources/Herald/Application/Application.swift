@@ -52,8 +52,8 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
-    let writer = EventWriter(
-      db: db, logger: logger, observers: [AwaitedEvents(wake: wake)])
+    let matching = TriggerMatching { [wake] in wake.call() }
+    let writer = EventWriter(db: db, logger: logger, observers: [matching])
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -69,7 +69,7 @@ public final class Application: Sendable {
       partitions: partitions, erasures: Erasures(db: db),
       violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: [matching], partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
@@ -109,6 +109,8 @@ public final class Application: Sendable {
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
+      TriggerRoutes.endpoints(
+        Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
@@ -162,7 +164,8 @@ public final class Application: Sendable {
       EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
       JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
+      ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

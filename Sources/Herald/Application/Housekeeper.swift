@@ -25,6 +25,7 @@ struct Housekeeper: Sendable {
         await attempt("dead letters") { try await pruneDeadLetters() }
       }
       await attempt("erasures") { try await erase() }
+      await attempt("segment refreshes") { try await refreshSegments() }
       if turn % 300 == 0 {
         await attempt("making of months") { try await partitions.make(now: now()) }
         await attempt("dropping of months") { try await partitions.drop(now: now()) }
@@ -38,6 +39,11 @@ struct Housekeeper: Sendable {
       turn += 1
       try? await Task.sleep(for: .seconds(1))
     }
+  }
+
+  /// Those whose schedule has come; the rest of a long list in the next turn.
+  private func refreshSegments() async throws {
+    for _ in 0..<20 where try await !segments.refreshDue(now: now()) { return }
   }
 
   /// Goes on with erasures under way, for some seconds at most: the audit must be sealed meanwhile.

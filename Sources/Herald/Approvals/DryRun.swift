@@ -165,7 +165,7 @@ extension DryRun {
       let all = byChannel.values.reduce(0, +)
       seconds = max(seconds, Double(all) * 60 / Double(perMinute))
     }
-    let start = max(document.trigger.at ?? now, now)
+    let start = document.launchAt(approvedAt: now)
     return start.addingTimeInterval(seconds + document.longestWait(from: start))
   }
 

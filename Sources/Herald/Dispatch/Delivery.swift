@@ -12,6 +12,9 @@ public enum AttemptStatus: String, Sendable, CaseIterable {
 public enum SkipCode: String, Sendable, CaseIterable {
   // At entry.
   case erased, notInAudience = "not_in_audience", outsideWindow = "outside_window"
+  case reentryLimit = "reentry_limit"
+  /// What must not follow the trigger's event has followed it.
+  case unlessHappened = "unless_happened"
   // At the gates.
   case cancelled, expired
   case goalReached = "goal_reached"
@@ -29,7 +32,7 @@ public enum SkipCode: String, Sendable, CaseIterable {
 
 /// The gates before every hand-over, in their order.
 public enum Gate: String, Sendable, CaseIterable {
-  case stopped, exit, window, expiry, consent, reachable
+  case stopped, trigger, exit, window, expiry, consent, reachable
   case quietHours = "quiet_hours"
   case render, stock, pace
 }

@@ -64,7 +64,8 @@ enum EnrolmentStore {
           SELECT user_id, \(run.id), \(now), \(run.plan), \(run.planVersion)::integer,
             CASE WHEN refusal IS NOT NULL THEN 'skipped'
               WHEN bucket < \(entry.holdoutBuckets) THEN 'held_out' ELSE 'active' END,
-            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END, NULL,
+            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END,
+            (SELECT entry_values FROM runs WHERE id = \(run.id)),
             CASE WHEN refusal IS NOT NULL OR bucket < \(entry.holdoutBuckets) THEN \(now) END
           FROM decided
           ON CONFLICT (user_id, run_id, entry_key) DO NOTHING

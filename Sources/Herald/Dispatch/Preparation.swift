@@ -47,7 +47,8 @@ struct Preparation {
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
     var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let stops = try StopStore.lock(in: tx)
-    // Before anybody looks whether an event has come: who stores one waits, or is seen.
+    // Timers and steps, before anybody looks whether an event has come: whoever stores one is seen, or
+    // waits and makes the row due again.
     let locked = try QueueStore.held(
       entries.filter { !$0.isDelivery }.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx
     )
@@ -106,7 +107,7 @@ struct Preparation {
       switch entry.phase {
       case .send, .followUp: deliveries.append(entry)
       case .step: steps.append(entry)
-      // The timer is over. It names the step it leads to.
+      // It names the step it leads to.
       case .entry: settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
       }
     }
@@ -174,7 +175,34 @@ struct Preparation {
         work.append(entry)
       }
     }
-    return work
+    return try admit(work, into: &settlement, in: tx)
+  }
+
+  /// Ends the waits before first steps that are over, and the enrolments of those whom their trigger
+  /// does not want any more; the others.
+  private func admit(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    let verdicts = try EntryTimers(plans: plans, projectZone: project.timeZone, now: now)
+      .decide(entries, in: tx)
+    return try entries.filter { entry in
+      switch verdicts[entry.deliveryID] {
+      case nil: return true
+      case .proceed where entry.phase == .entry:
+        // The timer names the step it leads to.
+        let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+        settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
+      case .proceed: return true
+      case .wait(let until): settlement.keep(entry, until: until)
+      case .ended(let at):
+        if entry.phase != .entry {
+          settlement.set(
+            .skipped(entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil))
+        }
+        settlement.exit(entry, reason: SkipCode.unlessHappened.rawValue)
+      }
+      return false
+    }
   }
 
   /// A row that took its workers down, or failed them, however small its company was. Its plan may

@@ -57,7 +57,7 @@ enum PartitionedTable: String, CaseIterable, Sendable {
 
   /// The first month to be kept; nil when all are.
   func firstKept(_ retention: Retention, now: Date) -> Month? {
-    let months =
+    let months: Int? =
       switch self {
       case .events: retention.eventMonths
       case .deliveries, .attempts: retention.deliveryMonths

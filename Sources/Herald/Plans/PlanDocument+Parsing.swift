@@ -19,6 +19,11 @@ extension PlanDocument {
     let audience = reader.value("audience").flatMap {
       Condition.parse($0, at: reader.pointer.appending("audience"), faults: faults)
     }
+    let reentry = reader.object("reentry").flatMap(Reentry.init)
+    if let trigger, !trigger.isStream, reader.has("reentry") {
+      reader.add(
+        "invalid", "reentry", "Only a plan with an event or API trigger can be entered again.")
+    }
     let window = reader.object("window").flatMap(Window.init)
     let steps = StepParser(reader).steps()
     let holdout = reader.double("holdout", range: 0...0.5) ?? 0
@@ -49,8 +54,8 @@ extension PlanDocument {
     return PlanDocument(
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
-      trigger: trigger, audience: audience, window: window, steps: steps, holdout: holdout,
-      limits: limits, quietHours: quietHours, exit: exit)
+      trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
+      holdout: holdout, limits: limits, quietHours: quietHours, exit: exit)
   }
 
   /// A document that was checked before it was stored.
@@ -76,20 +81,6 @@ extension PlanDocument.Goal {
     self.stage = stage
     self.event = event
     self.within = within
-  }
-}
-
-extension PlanDocument.Trigger {
-  init?(_ reader: ObjectReader) {
-    let segment = reader.string("segment", required: true, pattern: .key)
-    if reader.value("at", required: true) == "now" {
-      at = nil
-    } else {
-      at = reader.instant("at")
-    }
-    reader.finish()
-    guard let segment else { return nil }
-    self.segment = segment
   }
 }
 
@@ -195,7 +186,7 @@ extension QuietHours {
     self.init(from: from, until: until, zone: zone == "user" ? nil : zone, onHit: onHit)
   }
 
-  private static func minutes(_ text: String) -> Int? {
+  static func minutes(_ text: String) -> Int? {
     let parts = text.split(separator: ":").compactMap { Int($0) }
     return parts.count == 2 ? parts[0] * 60 + parts[1] : nil
   }

@@ -8,10 +8,9 @@ extension PlanDocument {
     "class?": Schema.choice(MessageClass.allCases.map(\.rawValue)),
     "category?": Schema.text(1...64),
     "priority?": Schema.integer(0...100),
-    "trigger": Schema.object([
-      "segment": Schema.key, "at": Schema.oneOf([["const": "now"], Schema.instant]),
-    ]),
+    "trigger": Trigger.schema,
     "audience?": Schema.ref("Condition"),
+    "reentry?": Reentry.schema,
     "window?": Schema.object(["from?": Schema.instant, "until?": Schema.instant]),
     "steps": ["type": "array", "minItems": 1, "maxItems": 50, "items": step],
     "holdout?": ["type": "number", "minimum": 0, "maximum": .double(0.5)],

@@ -13,6 +13,8 @@ public struct PlanDocument: Sendable {
   public let priority: Int
   public let trigger: Trigger
   public let audience: Condition?
+  /// Nil: as often as the trigger says.
+  public let reentry: Reentry?
   public let window: Window?
   public let steps: [Step]
   /// Share of the people kept out for comparison, 0..<1.
@@ -28,16 +30,6 @@ public struct PlanDocument: Sendable {
     public let within: TimeSpan
     public let primary: Bool
     public let targetRate: Double?
-  }
-
-  /// A crowd, once.
-  public struct Trigger: Sendable {
-    public let segment: String
-    /// Nil: on approval.
-    public let at: Date?
-
-    /// Who the crowd is.
-    var condition: Condition { .segment(key: segment) }
   }
 
   /// Entries and hand-overs happen within [from, until) only.

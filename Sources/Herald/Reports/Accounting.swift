@@ -59,7 +59,7 @@ enum BalanceRule {
 
   /// In a run of a crowd whoever came in has come to the first step.
   static func entry(_ account: Account, run: Run, firstStep: String?) -> [String] {
-    guard run.occurrence == "once", let firstStep else { return [] }
+    guard !run.isStream, let firstStep else { return [] }
     let began = account.steps[firstStep]?.entered ?? account.visits[firstStep]?.entered ?? 0
     guard began != account.people.entered else { return [] }
     return ["\(account.people.entered) people came in, \(began) began with step \(firstStep)"]

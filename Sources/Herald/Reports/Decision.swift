@@ -34,6 +34,8 @@ struct Decision: Sendable {
     switch code.flatMap(SkipCode.init(rawValue:)) {
     case .notInAudience: "audience"
     case .outsideWindow: "window"
+    case .reentryLimit: "reentry"
+    case .unlessHappened: Gate.trigger.rawValue
     case .erased: "user"
     case .cancelled: Gate.stopped.rawValue
     case .goalReached, .leftAudience: Gate.exit.rawValue

@@ -105,6 +105,11 @@ extension Accounting {
     for row in try AccountingStore.people(ids, scope: scope, in: tx) {
       accounts[row.run]?.people.add(row)
     }
+    for run in runs where run.isStream {
+      // Nobody was chosen beforehand: who asked to enter is who was targeted.
+      let asked = accounts[run.id]?.people.accounted ?? 0
+      accounts[run.id]?.people.targeted = asked
+    }
   }
 
   private static func countDeliveries(

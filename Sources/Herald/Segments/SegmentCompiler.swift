@@ -47,6 +47,13 @@ enum SegmentCompiler {
       closure: .empty, now: .distantPast, projectZone: projectZone, unknown: .standard, shape: .few
     ).userZone("u")
   }
+
+  /// Booleans over alias `e` (`events`) of a user under alias `u`.
+  static func event(_ filters: [PropertyCondition], now: Date, projectZone: String) -> [SQL] {
+    Compilation(
+      closure: .empty, now: now, projectZone: projectZone, unknown: .standard, shape: .few
+    ).filters(filters, "e", person: "u")
+  }
 }
 
 private struct Compilation {
@@ -450,7 +457,7 @@ extension Compilation {
     return tests + filters(step.filters, event, person: "u")
   }
 
-  private func filters(
+  fileprivate func filters(
     _ filters: [PropertyCondition], _ event: SQL, person: StaticString
   ) -> [SQL] {
     filters.flatMap { filter in
