@@ -52,10 +52,8 @@ public final class Application: Sendable {
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let jobsWake = Wake()
-    let observers: [any EventObserver] = [
-      TriggerMatching { [wake] in wake.call() }, AwaitedEvents(wake: wake),
-    ]
-    let writer = EventWriter(db: db, logger: logger, observers: observers)
+    let matching = TriggerMatching { [wake] in wake.call() }
+    let writer = EventWriter(db: db, logger: logger, observers: [matching])
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -71,7 +69,7 @@ public final class Application: Sendable {
       partitions: partitions, erasures: Erasures(db: db),
       violations: Violations(db: db), now: now, logger: logger)
     jobRunner = JobRunner(
-      db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: [matching], partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
@@ -166,7 +164,8 @@ public final class Application: Sendable {
       EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
       JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components, ApprovalRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
+      ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

@@ -20,7 +20,7 @@ enum JourneyStore {
     let rows = try db.query(
       """
       SELECT e.user_id, e.run_id, e.entry_key, coalesce(e.since, e.entered_at) AS since,
-        e."values"
+        e."values" #> '{event,properties}' AS properties
       FROM unnest(\(enrolments.map(\.user)), \(enrolments.map(\.run)),
         \(enrolments.map(\.entryKey))) AS n (user_id, run_id, entry_key)
       JOIN enrolments e ON e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
@@ -30,7 +30,7 @@ enum JourneyStore {
     for row in rows {
       entries[try EnrolmentName(row)] = Entry(
         since: try row.get("since"),
-        properties: try row.optionalJSON("values")?["event"]?["properties"]?.objectValue ?? [:])
+        properties: try row.optionalJSON("properties")?.objectValue ?? [:])
     }
     return entries
   }

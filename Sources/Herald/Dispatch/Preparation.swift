@@ -47,7 +47,8 @@ struct Preparation {
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
     var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let stops = try StopStore.lock(in: tx)
-    // Before anybody looks whether an event has come: who stores one waits, or is seen.
+    // Timers and steps, before anybody looks whether an event has come: whoever stores one is seen, or
+    // waits and makes the row due again.
     let locked = try QueueStore.held(
       entries.filter { !$0.isDelivery }.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx
     )
@@ -106,7 +107,7 @@ struct Preparation {
       switch entry.phase {
       case .send, .followUp: deliveries.append(entry)
       case .step: steps.append(entry)
-      // The timer is over. It names the step it leads to.
+      // It names the step it leads to.
       case .entry: settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
       }
     }
@@ -184,13 +185,21 @@ struct Preparation {
   ) throws -> [QueueEntry] {
     let verdicts = try EntryTimers(plans: plans, projectZone: project.timeZone, now: now)
       .decide(entries, in: tx)
-    return entries.filter { entry in
+    return try entries.filter { entry in
       switch verdicts[entry.deliveryID] {
-      case nil, .proceed: return true
+      case nil: return true
+      case .proceed where entry.phase == .entry:
+        // The timer names the step it leads to.
+        let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+        settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
+      case .proceed: return true
       case .wait(let until): settlement.keep(entry, until: until)
       case .ended(let at):
-        leave(
-          entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil, into: &settlement)
+        if entry.phase != .entry {
+          settlement.set(
+            .skipped(entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil))
+        }
+        settlement.exit(entry, reason: SkipCode.unlessHappened.rawValue)
       }
       return false
     }

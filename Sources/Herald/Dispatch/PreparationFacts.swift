@@ -11,7 +11,8 @@ struct PreparationFacts {
   private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
   private let codes: [EnrolmentName: JSONObject]
-  private let entered: [EnrolmentName: JourneyStore.Entry]
+  /// What people brought along when they entered.
+  private let events: [EnrolmentName: JSONObject]
 
   init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
     self.preparation = preparation
@@ -31,10 +32,10 @@ struct PreparationFacts {
     }
     receipts = try DeliveryStore.haveReceipt(waited, in: tx)
     let showing = entries.filter { plans[$0.planName]?.showsCoupons ?? false }
-    entered = try JourneyStore.entries(
-      entries.filter { plans[$0.planName]?.showsEntry ?? false }.map(\.enrolment), in: tx)
     codes = try CouponStore.codes(
       showing.map(\.enrolment), in: tx)
+    let telling = entries.filter { plans[$0.planName]?.showsEvents ?? false }
+    events = try EntryTimerStore.properties(telling.map(\.enrolment), in: tx)
   }
 
   func plan(of entry: QueueEntry) throws -> ApprovedPlan {
@@ -50,7 +51,7 @@ struct PreparationFacts {
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
-        user: user?.renderJSON ?? [:], event: entered[entry.enrolment]?.properties ?? [:],
+        user: user?.renderJSON ?? [:], event: events[entry.enrolment] ?? [:],
         plan: ["key": .string(plan.key)],
         steps: codes[entry.enrolment] ?? [:]),
       senders: senders[entry.planName] ?? [:],

@@ -1,5 +1,6 @@
 import Conditions
 import Foundation
+import JSON
 
 /// What can be said of all ways through a plan together. Steps lead to later ones only, so that one
 /// pass from the end does.
@@ -50,9 +51,19 @@ extension PlanDocument {
     steps.allSatisfy { Set($0.successors).count < 2 } && !exit.onGoal && !exit.onLeavingAudience
   }
 
+  /// Names of events that somebody in the plan may be waiting for.
+  var awaitedEvents: Set<String> {
+    var names = trigger.awaitedEvents
+    if exit.onGoal { names.formUnion(goals.map(\.event)) }
+    for step in steps {
+      if case .waitUntil(.event(let awaited), _, _) = step.action { names.insert(awaited.name) }
+    }
+    return names
+  }
+
   /// Who belongs to the plan while they are in it; nil when it asks for nothing.
   var belonging: Condition? {
-    let parts = [trigger.condition, audience].compactMap { $0 }
+    let parts = [trigger.segment.map { Condition.segment(key: $0) }, audience].compactMap { $0 }
     return parts.isEmpty ? nil : .all(parts)
   }
 

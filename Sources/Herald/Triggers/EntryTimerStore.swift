@@ -41,7 +41,10 @@ enum EntryTimerStore {
       """
     var timers: [EnrolmentName: Timer] = [:]
     for row in try tx.query(statement.unprepared()) {
-      timers[try EnrolmentName(row)] = Timer(since: try row.get("since"), ended: try row.get("ended"))
+      let name = EnrolmentName(
+        user: try row.get("user_id"), run: try row.get("run_id"),
+        entryKey: try row.get("entry_key"))
+      timers[name] = Timer(since: try row.get("since"), ended: try row.get("ended"))
     }
     return timers
   }
@@ -52,5 +55,30 @@ enum EntryTimerStore {
       e.properties -> \(property) = \(mine) \
       AND jsonb_typeof(e.properties -> \(property)) <> 'null'
       """
+  }
+
+  /// What people brought along when they entered: properties of the event, scene or call.
+  static func properties(
+    _ enrolments: [EnrolmentName], in tx: Transaction
+  ) throws -> [EnrolmentName: JSONObject] {
+    guard !enrolments.isEmpty else { return [:] }
+    let rows = try tx.query(
+      """
+      SELECT n.user_id, n.run_id, n.entry_key,
+        e."values" -> 'event' -> 'properties' AS properties
+      FROM unnest(\(enrolments.map(\.user)), \(enrolments.map(\.run)),
+        \(enrolments.map(\.entryKey))) AS n (user_id, run_id, entry_key)
+      JOIN enrolments e ON e.user_id = n.user_id AND e.run_id = n.run_id
+        AND e.entry_key = n.entry_key
+      WHERE e."values" ? 'event'
+      """)
+    var found: [EnrolmentName: JSONObject] = [:]
+    for row in rows {
+      let name = EnrolmentName(
+        user: try row.get("user_id"), run: try row.get("run_id"),
+        entryKey: try row.get("entry_key"))
+      found[name] = try row.optionalJSON("properties")?.objectValue
+    }
+    return found
   }
 }

@@ -16,6 +16,8 @@ final class LiveTriggers: Sendable {
     var epoch: Int
     /// By the event's name.
     var candidates: [String: [Candidate]] = [:]
+    /// Events that somebody in a plan may be waiting for.
+    var awaited: Set<String> = []
   }
 
   private let plans: ApprovedPlans
@@ -27,9 +29,10 @@ final class LiveTriggers: Sendable {
     let epoch = try PlanStore.epoch(in: tx)
     if let known = table.withLock({ $0 }), known.epoch == epoch { return known }
     var fresh = Table(epoch: epoch)
-    for name in try PlanStore.open(in: tx) {
+    for (name, takesPeople) in try PlanStore.inhabited(in: tx) {
       let plan = try plans.get(name.plan, name.version, in: tx)
-      guard case .event(let trigger) = plan.document.trigger else { continue }
+      fresh.awaited.formUnion(plan.document.awaitedEvents)
+      guard takesPeople, case .event(let trigger) = plan.document.trigger else { continue }
       fresh.candidates[trigger.event, default: []].append(Candidate(plan: plan, trigger: trigger))
     }
     table.withLock { $0 = fresh }

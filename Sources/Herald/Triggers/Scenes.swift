@@ -27,7 +27,7 @@ public struct Scenes: Sendable {
     let project = try await launches.settings()
     return try await launches.db.pool.write(timeout: Launches.patience) { tx in
       guard let scene = try SceneStore.lockUnmatched(in: tx) else { return false }
-      for name in try PlanStore.open(in: tx) {
+      for (name, takesPeople) in try PlanStore.inhabited(in: tx) where takesPeople {
         let approved = try launches.plans.get(name.plan, name.version, in: tx)
         guard case .scene(let trigger) = approved.document.trigger,
           approved.document.window?.contains(now) ?? true,

@@ -3,8 +3,8 @@ import Foundation
 import JSON
 import Postgres
 
-/// Lets events that were just stored make people enter plans. In the transaction that stores the
-/// events: acknowledged is entered.
+/// Lets events that were just stored make people enter plans, and ends waits early. In the
+/// transaction that stores the events: acknowledged is entered.
 struct TriggerMatching: EventObserver {
   let live: LiveTriggers
   /// Called after the commit when something is due now.
@@ -19,8 +19,16 @@ struct TriggerMatching: EventObserver {
     guard isLive else { return }
     let table = try live.current(in: tx)
     let concerned = events.filter { table.candidates[$0.name] != nil }
-    guard !concerned.isEmpty, try enter(concerned, table, now: now, in: tx) else { return }
-    tx.onCommit(wake)
+    var isDue = false
+    if !concerned.isEmpty { isDue = try enter(concerned, table, now: now, in: tx) }
+    // After the entries: what a batch brings together ends waits that begin with it.
+    let awaited = events.filter { table.awaited.contains($0.name) }
+    if !awaited.isEmpty {
+      let hastened = try QueueStore.hasten(
+        awaiting: awaited.map { ($0.user, $0.name) }, now: now, in: tx)
+      isDue = isDue || hastened > 0
+    }
+    if isDue { tx.onCommit(wake) }
   }
 
   /// True when something is due at once.

@@ -70,7 +70,8 @@ final class HeraldInProcess: Sendable {
     var headers = headers
     if let key { headers["authorization"] = "Bearer \(key)" }
     return try await call(
-      method, target, raw: bytes ?? body?.bytes ?? Array(form.utf8), headers: headers, from: address)
+      method, target, raw: bytes ?? body?.bytes ?? Array(form.utf8), headers: headers, from: address
+    )
   }
 
   func call(

@@ -168,7 +168,7 @@ import Testing
         """)
       try await scene.herald.execute(
         """
-        UPDATE enrolments SET "values" = '{"vip": true}' WHERE user_id IN
+        UPDATE enrolments SET "values" = '{"event": {"properties": {"vip": true}}}' WHERE user_id IN
           (SELECT user_id FROM identities WHERE value IN ('u-2', 'u-3'))
         """)
       try await scene.drain(3600)
@@ -214,7 +214,10 @@ import Testing
         "templates/p",
         ["channel": "push", "content": ["title": "Hi", "body": "Order {{ event.order_id }}"]])
       try await launch(scene, #"{"id": "w", "wait": "1h"}"#, Self.push)
-      try await scene.herald.execute(#"UPDATE enrolments SET "values" = '{"order_id": "o-9"}'"#)
+      try await scene.herald.execute(
+        """
+        UPDATE enrolments SET "values" = '{"event": {"properties": {"order_id": "o-9"}}}'
+        """)
       try await scene.drain(3600)
       #expect(scene.sent == ["u-0 push Order o-9"])
     }
