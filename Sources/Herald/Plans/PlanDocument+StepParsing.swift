@@ -83,7 +83,7 @@ struct StepParser {
       }
       return until.map { .waitUntil($0, then: then, otherwise: otherwise) }
     case .branch:
-      let ways = reader.objects("branch", required: true, count: 1...20) { way(of: $0, index) }
+      let ways = reader.objects("branch", required: true, count: 1...20) { self.way(of: $0, index) }
       let otherwise = target("else", of: reader, index, fallback: next)
       return ways.map { .branch($0, otherwise: otherwise) }
     case .split:
@@ -143,7 +143,7 @@ struct StepParser {
   }
 
   private func way(of reader: ObjectReader, _ index: Int) -> PlanDocument.Way? {
-    let test = reader.object("if", required: true).flatMap { test($0, index) }
+    let test = reader.object("if", required: true).flatMap { self.test($0, index) }
     let then = target("then", of: reader, index, fallback: nil, required: true)
     reader.finish()
     return test.map { PlanDocument.Way(test: $0, then: then) }

@@ -1,5 +1,6 @@
 import Conditions
 import Foundation
+import JSON
 
 /// What can be said of all ways through a plan together. Steps lead to later ones only, so that one
 /// pass from the end does.

@@ -69,7 +69,7 @@ public struct PlanDocument: Sendable {
   /// Keys of the tags that steps set or take away.
   public var tags: Set<String> {
     Set(
-      steps.flatMap { step in
+      steps.flatMap { step -> [String] in
         if case .tag(let tag) = step.action {
           [tag.add, tag.remove].compactMap(\.self)
         } else {
