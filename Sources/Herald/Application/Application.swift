@@ -51,9 +51,12 @@ public final class Application: Sendable {
     let segments = Segments(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
+    let catalogue = Catalogue(db: db)
     let jobsWake = Wake()
-    let matching = TriggerMatching { [wake] in wake.call() }
-    let writer = EventWriter(db: db, logger: logger, observers: [matching])
+    let observers: [any EventObserver] = [
+      CatalogueObserver(), TriggerMatching { [wake] in wake.call() },
+    ]
+    let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
     audits = Audits(db: db)
@@ -64,23 +67,44 @@ public final class Application: Sendable {
       handovers: mark, links: links, logger: logger)
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
-    housekeeper = Housekeeper(
-      db: db, audits: audits, idempotency: idempotency, segments: segments,
-      partitions: partitions, erasures: Erasures(db: db),
-      violations: Violations(db: db), now: now, logger: logger)
+    let erasures = Erasures(db: db)
+    let violations = Violations(db: db)
+    let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
-      db: db, observers: [matching], partitions: partitions, logger: logger, wake: jobsWake,
+      db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
       leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
-      db: db, secrets: secrets, events: EventIntake(), allowPrivate: allowPrivate,
+      db: db, secrets: secrets, events: EventIntake(observers: observers),
+      allowPrivate: allowPrivate,
       wake: sourcesWake)
+    let audits = audits
+    housekeeper = Housekeeper(
+      chores: [
+        Chore("audit seal", every: 1) { try await audits.seal() },
+        Chore("erasures", every: 1) { try await erasures.advance(for: .seconds(5), now: now()) },
+        Chore("catalogue", every: 1) { try await catalogue.fold(now: now()) },
+        Chore("segment refreshes", every: 1) {
+          try await segments.refreshDue(atMost: 20, now: now())
+        },
+        Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
+        Chore("making of months", every: 300) { try await partitions.make(now: now()) },
+        Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
+        Chore("forgetting of message ids", every: 300) {
+          try await partitions.forgetMessages(now: now())
+        },
+        Chore("idempotency keys", every: 3600) { try await idempotency.prune(now: now()) },
+        Chore("violations", every: 3600) { try await violations.prune(now: now()) },
+        Chore("dead letters", every: 3600) { try await sources.pruneDeadLetters(now: now()) },
+        Chore("old jobs", every: 3600) {
+          try await jobs.prune(olderThan: project().retention.jobDays, now: now())
+        },
+      ], logger: logger)
     sourcePuller = SourcePuller(
       db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger)
     runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
 
     let events = Events(writer: writer)
-    let violations = Violations(db: db)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
     let approvals = Approvals(db: db, settings: project, wake: wake)
@@ -90,10 +114,11 @@ public final class Application: Sendable {
       SystemRoutes.endpoints(db, document),
       MetricsRoutes.endpoints(metrics, keys),
       UserRoutes.endpoints(Users(db: db, settings: project)),
-      ErasureRoutes.endpoints(Erasures(db: db)),
+      ErasureRoutes.endpoints(erasures),
       ConsentRoutes.endpoints(Consents(db: db)),
       DeviceRoutes.endpoints(Devices(db: db)),
       SuppressionRoutes.endpoints(Suppressions(db: db)),
+      CatalogueRoutes.endpoints(catalogue),
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
@@ -101,7 +126,7 @@ public final class Application: Sendable {
       TrackingRoutes.endpoints(
         Tracking(events: events, violations: violations, limits: tracking)),
       ViolationRoutes.endpoints(violations),
-      JobRoutes.endpoints(Jobs(db: db, wake: jobsWake)),
+      JobRoutes.endpoints(jobs),
       SourceRoutes.endpoints(sources),
       SegmentRoutes.endpoints(segments),
       TemplateRoutes.endpoints(Templates(db: db, links: links)),
@@ -160,9 +185,10 @@ public final class Application: Sendable {
     let nouns = [
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
       DeviceRoutes.components,
-      SuppressionRoutes.components, TagRoutes.components, UserTagRoutes.components,
-      EventRoutes.components, TrackingRoutes.components, ViolationRoutes.components,
-      JobRoutes.components, SourceRoutes.components, SegmentRoutes.components,
+      SuppressionRoutes.components, CatalogueRoutes.components, TagRoutes.components,
+      UserTagRoutes.components, EventRoutes.components, TrackingRoutes.components,
+      ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,
+      SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
       ApprovalRoutes.components,

@@ -7,7 +7,9 @@ enum AuditRoutes {
       Endpoint(
         .get, "/v1/audit", .roles([.admin, .approver]),
         Operation(
-          "listAudit", "What was changed, newest first.", tag: "Administration",
+          "listAudit",
+          "What was changed, newest first; to a key with a user scope only by its own principal.",
+          tag: "Administration",
           query: Operation.paging + [
             .init("subject_kind", Schema.string, "Such as plan, key, settings."),
             .init("subject", Schema.string, "The key or id of what was changed."),
@@ -17,7 +19,9 @@ enum AuditRoutes {
         let page = try PageRequest(call.request, width: 1)
         let entries = try await audits.list(
           page, subjectKind: call.request.query("subject_kind"),
-          subject: call.request.query("subject"), principal: call.request.query("principal"))
+          subject: call.request.query("subject"),
+          principal: call.caller.userScope == nil
+            ? call.request.query("principal") : call.caller.principal)
         return .page(entries, call.request) { $0 }
       },
       Endpoint(

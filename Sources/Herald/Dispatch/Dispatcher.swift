@@ -198,7 +198,7 @@ public final class Dispatcher: Sendable {
   private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
     let preparation = Preparation(
       plans: plans, senders: senders, health: health, settings: settings,
-      project: try await projectSettings(), links: links, now: now(), lease: lease)
+      project: try await projectSettings(), now: now(), lease: lease, links: links)
     // The preparation begins hand-overs: this finds out first whether the database was restored
     // meanwhile, and stops everything when it was.
     try await handovers.advance(in: db, logger: logger)

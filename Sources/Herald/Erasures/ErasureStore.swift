@@ -71,14 +71,24 @@ enum ErasureStore {
     return counts
   }
 
-  /// Answers kept for a day to be given again may show the person.
-  static func forgetAnswers(naming texts: [String], in tx: Transaction) throws -> Int {
-    try tx.execute(
+  /// Empties answers kept for a day, to be given again, that show the person. The key stays taken: what
+  /// it stands for must not be done twice.
+  static func forgetAnswers(
+    to users: [UUID], _ identities: [Identity], in tx: Transaction
+  ) throws -> Int {
+    // As JSON writes them: a bare value may be as short as a digit and stand anywhere.
+    let needles =
+      users.map(\.text)
+      + identities.flatMap { identity in
+        let value = JSONValue.string(identity.value).text
+        return identity.value.utf8.count < 6
+          ? ["\"\(identity.kind.key)\":\(value)"] : [value]
+      }
+    return try tx.execute(
       """
-      DELETE FROM idempotency_keys k WHERE EXISTS (
-        SELECT FROM unnest(\(texts)) AS t
-        WHERE position(convert_to(t, 'UTF8') IN k.body) > 0
-          OR position(convert_to(t, 'UTF8') IN convert_to(k.headers::text, 'UTF8')) > 0)
+      UPDATE idempotency_keys k SET body = '', headers = '{}' WHERE body <> '' AND EXISTS (
+        SELECT FROM unnest(\(needles)) AS needle
+        WHERE position(convert_to(needle, 'UTF8') IN k.body) > 0)
       """)
   }
 

@@ -7,6 +7,7 @@ import Postgres
 /// tells the observers. A handful of statements whatever the size of the batch.
 public struct EventIntake: Sendable {
   public let observers: [any EventObserver]
+  private let schemas = EventSchemas()
 
   public init(observers: [any EventObserver] = []) { self.observers = observers }
 
@@ -23,7 +24,15 @@ public struct EventIntake: Sendable {
           code: "not_found", field: "user", detail: "There is no user with this id.")
       }
     }
+    let flagged = try schemas.inspect(events, &outcomes, in: tx)
     try removeDuplicates(events, &outcomes, now: now, in: tx)
+    if !flagged.isEmpty {
+      var tally = CatalogueTally()
+      for index in flagged where outcomes[index] == .accepted {
+        tally.flag(event: events[index].event.name, at: events[index].timestamp)
+      }
+      try CatalogueStore.note(tally, in: tx)
+    }
     let fresh = outcomes.indices.filter { outcomes[$0] == .accepted }
     guard !fresh.isEmpty else { return outcomes }
     let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)

@@ -88,6 +88,17 @@ enum JobStore {
   }
 }
 
+extension JobStore {
+  /// Jobs that were over before, with their error lines. How many it were.
+  static func prune(before: Date, limit: Int, in tx: Transaction) throws -> Int {
+    try tx.execute(
+      """
+      DELETE FROM jobs WHERE id IN (
+        SELECT id FROM jobs WHERE finished_at < \(before) LIMIT \(limit))
+      """)
+  }
+}
+
 // MARK: - Running
 
 extension JobStore {

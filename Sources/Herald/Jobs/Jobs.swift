@@ -113,6 +113,21 @@ public struct Jobs: Sendable {
     }
   }
 
+  /// Called by the housekeeper. Nil keeps jobs for ever.
+  func prune(olderThan days: Int?, now: Date) async throws {
+    guard let days else { return }
+    let before = now.addingTimeInterval(-Double(days) * 86_400)
+    var pruned = Self.pruneLimit
+    while pruned == Self.pruneLimit, !Task.isCancelled {
+      pruned = try await db.pool.write { tx in
+        try JobStore.prune(before: before, limit: Self.pruneLimit, in: tx)
+      }
+    }
+  }
+
+  /// Jobs of one transaction: each may have many error lines.
+  private static let pruneLimit = 20
+
   /// The faults of a job as CSV, written page by page.
   func writeErrors(of id: UUID, to writer: ResponseWriter) async throws {
     try await writer.write(CSVText.line(["line", "code", "pointer", "detail"]))

@@ -76,7 +76,7 @@ enum ExplanationMask {
             }
             return (key: key, value: masked(inner))
           }))
-    default: return value
+    default: return UserMask.masked(value)
     }
   }
 }

@@ -15,11 +15,15 @@ extension Segments.Preview {
 }
 
 extension SegmentInsight {
-  func json(by dimension: String) -> JSONValue {
+  /// `masked`: values that show an address are not for analysts, whatever the attribute is called.
+  func json(by dimension: String, masked: Bool) -> JSONValue {
     [
       "by": .string(dimension), "count": .int(total), "others": .int(others),
       "values": .array(
-        values.map { ["value": $0.value ?? .null, "count": .int($0.count)] }),
+        values.map { row in
+          let value = row.value ?? .null
+          return ["value": masked ? UserMask.masked(value) : value, "count": .int(row.count)]
+        }),
     ]
   }
 }

@@ -130,7 +130,7 @@ enum SegmentRoutes {
         let dimension = try SegmentCrowdStore.Dimension(query: by, for: call.caller)
         let insight = try await segments.insight(
           call.path("key"), by: dimension, by: call.caller, now: call.now)
-        return .json(200, insight.json(by: by))
+        return .json(200, insight.json(by: by, masked: call.caller.seesMasked))
       },
     ]
   }

@@ -4,8 +4,9 @@ import Postgres
 
 extension SegmentStore {
   /// Notes what the condition, parsed at `pointer`, names and the catalogues do not have: tags and
-  /// segments that are unknown or archived, and operands that a tag's type can never satisfy. To be
-  /// asked when a condition is saved or tried, not of stored ones. `owner`: the segment it is for.
+  /// segments that are unknown or archived, and operands that a tag's type, or the declared one of an
+  /// event's property, can never satisfy. To be asked when a condition is saved or tried, not of
+  /// stored ones. `owner`: the segment it is for.
   static func check(
     _ condition: Condition, owner: String? = nil, at pointer: JSONPointer, faults: Faults,
     in db: any Queryable
@@ -26,8 +27,13 @@ extension SegmentStore {
       default: break
       }
     }
+    let properties = try propertyTypes(references.events, in: db)
     condition.checkTypes(at: pointer, faults: faults) { subject in
-      if case .tag(let key) = subject { tags[key] } else { nil }
+      switch subject {
+      case .tag(let key): tags[key]
+      case .property(let key, let event): properties[event]?[key]
+      case .attribute: nil
+      }
     }
   }
 
@@ -36,6 +42,28 @@ extension SegmentStore {
     let rows = try db.query(
       "SELECT key FROM segments WHERE key = ANY(\(keys)) AND archived_at IS NULL")
     return Set(try rows.map { try $0.get("key", as: String.self) })
+  }
+
+  /// By event and property, as far as they are declared.
+  private static func propertyTypes(
+    _ events: [String], in db: any Queryable
+  ) throws -> [String: [String: ValueType]] {
+    guard !events.isEmpty else { return [:] }
+    var types: [String: [String: ValueType]] = [:]
+    for row in try db.query(
+      """
+      SELECT name, properties FROM catalogue_events
+      WHERE name = ANY(\(events)) AND properties IS NOT NULL
+      """)
+    {
+      let event: String = try row.get("name")
+      for (property, declared) in try row.json("properties").objectValue ?? [:] {
+        let type = declared["type"]?.stringValue
+        types[event, default: [:]][property] =
+          type == "integer" ? .number : type.flatMap(ValueType.init)
+      }
+    }
+    return types
   }
 
   private static func tagTypes(

@@ -15,6 +15,11 @@ extension Segments {
   /// Counting for a schedule may take longer than for a request.
   private static let scheduledPatience = Duration.seconds(120)
 
+  /// Counts those whose schedule has come, the rest of a long list another time.
+  func refreshDue(atMost limit: Int, now: Date) async throws {
+    for _ in 0..<limit where try await !refreshDue(now: now) { return }
+  }
+
   /// Counts one segment whose schedule has come, however many processes ask at once; of several
   /// occurrences missed, the latest counts for all. False when none is due.
   func refreshDue(now: Date) async throws -> Bool {

@@ -27,6 +27,7 @@ extension ProjectSettings {
       consents.finish()
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
+    if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -77,6 +78,7 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
+      "orders": orders.json,
     ]
   }
 
@@ -97,7 +99,7 @@ extension ProjectSettings {
         "time_zone?": Schema.text(1...64),
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
-        "retention?": Retention.schema(optional: true),
+        "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -105,7 +107,7 @@ extension ProjectSettings {
     return Schema.object([
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
-      "retention": Retention.schema(optional: false),
+      "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
     ])
   }
 

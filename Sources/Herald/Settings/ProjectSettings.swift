@@ -12,6 +12,7 @@ public struct ProjectSettings: Sendable, Equatable {
   /// Of marketing plans that name none of their own.
   public var quietHours: QuietHours?
   public var retention = Retention()
+  public var orders = OrderRule()
 
   public init() {}
 }

@@ -9,9 +9,12 @@ public struct Retention: Sendable, Equatable {
   /// Of deliveries and their attempts. The totals of dropped deliveries stay in the accounting.
   public var deliveryMonths: Int?
   public var receiptMonths: Int?
+  /// Of jobs that are over, with their error lines, which may quote what was uploaded.
+  public var jobDays: Int? = 90
 
   public init() {}
 
+  static let jobRange = 1...3650
   static let messageIDRange = 1...3650
   static let monthRange = 1...1200
 }
@@ -25,6 +28,12 @@ extension Retention {
     eventMonths = Self.months("event_months", reader)
     deliveryMonths = Self.months("delivery_months", reader)
     receiptMonths = Self.months("receipt_months", reader)
+    if reader.isNull("job_days") {
+      reader.allow("job_days")
+      jobDays = nil
+    } else if let days = reader.int("job_days", range: Self.jobRange) {
+      jobDays = days
+    }
     reader.finish()
   }
 
@@ -40,6 +49,7 @@ extension Retention {
     [
       "message_id_days": .int(messageIDDays), "event_months": .optional(eventMonths),
       "delivery_months": .optional(deliveryMonths), "receipt_months": .optional(receiptMonths),
+      "job_days": .optional(jobDays),
     ]
   }
 
@@ -49,6 +59,7 @@ extension Retention {
     return Schema.object([
       "message_id_days" + mark: Schema.integer(messageIDRange), "event_months" + mark: months,
       "delivery_months" + mark: months, "receipt_months" + mark: months,
+      "job_days" + mark: Schema.nullable(Schema.integer(jobRange)),
     ])
   }
 }

@@ -110,8 +110,6 @@ enum DeadLetterStore {
 
   /// Those that hold one of the texts, whatever the case of its ASCII letters. Reads all there are.
   static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
-    // Shorter ones would be found in every body.
-    let texts = texts.filter { $0.utf8.count >= 4 }
     guard !texts.isEmpty else { return 0 }
     return try tx.execute(
       """

@@ -21,6 +21,12 @@ struct ReplayReport: Sendable {
 }
 
 extension Sources {
+  /// Forgets those older than their retention. Called by the housekeeper.
+  func pruneDeadLetters(now: Date) async throws {
+    let before = now.addingTimeInterval(-DeadLetter.retention)
+    try await db.pool.write { tx in _ = try DeadLetterStore.prune(before: before, in: tx) }
+  }
+
   func deadLetters(
     of key: String, _ page: PageRequest, for caller: Caller
   ) async throws -> Page<DeadLetter> {

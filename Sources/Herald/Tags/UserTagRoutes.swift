@@ -79,7 +79,7 @@ enum UserTagRoutes {
 }
 
 extension UserTag {
-  fileprivate var json: JSONValue {
+  var json: JSONValue {
     [
       "tag": .string(tag), "value": value, "source": .string(source),
       "created_at": .instant(createdAt), "updated_at": .instant(updatedAt),

@@ -53,6 +53,16 @@ enum UserTagStore {
       """
     ).map(UserTag.init)
   }
+
+  /// Those that have not expired, by key.
+  static func list(of user: UUID, now: Date, in db: any Queryable) throws -> [UserTag] {
+    try db.query(
+      """
+      SELECT tag, value, source, created_at, updated_at, expires_at FROM user_tags
+      WHERE user_id = \(user) AND (expires_at IS NULL OR expires_at > \(now)) ORDER BY tag
+      """
+    ).map(UserTag.init)
+  }
 }
 
 /// A tag as one user has it.

@@ -2,107 +2,152 @@ import Foundation
 import JSON
 import Postgres
 
-/// One thing that happened to or around a user.
-struct TimelineEntry: Sendable {
-  enum Kind: String, Sendable, CaseIterable {
-    case event, delivery, receipt, coupon, tag, consent
-  }
-
-  let at: Date
-  let kind: Kind
-  /// Unique among the user's entries; orders those of one instant.
-  let key: String
-  let data: JSONValue
-
-  func json(masked: Bool) -> JSONValue {
-    [
-      "at": .instant(at), "type": .string(kind.rawValue),
-      "data": masked ? UserMask.masked(data, isPersonal: false) : data,
-    ]
-  }
-
-  static let schema = Schema.object([
-    "at": Schema.instant, "type": Schema.choice(Kind.allCases.map(\.rawValue)),
-    "data": Schema.map(Schema.any),
-  ])
-}
-
 enum TimelineStore {
-  /// Newest first. Each source gives at most a page by the user's own rows.
+  /// Newest first. Each source gives at most a page by the user's own rows, and by those of the ids
+  /// that were merged into the user.
   static func list(
-    of user: UUID, _ page: PageRequest, in db: any Queryable
+    of users: [UUID], _ page: PageRequest, _ filter: TimelineFilter, orders: OrderRule,
+    in db: any Queryable
   ) throws -> [TimelineEntry] {
     let before = page.after.flatMap { cursor -> (at: Date, key: String)? in
       guard let microseconds = Int(cursor.values[0]) else { return nil }
       return (Date(microsecondsSince1970: microseconds), cursor.values[1])
     }
-    let parts = sources(of: user).map { source -> SQL in
-      """
-      (SELECT at, kind, key, data FROM (\(source)) s
-        WHERE \(before?.at)::timestamptz IS NULL OR (at, key) < (\(before?.at), \(before?.key))
-        ORDER BY at DESC, key DESC LIMIT \(page.limit + 1))
-      """
-    }
-    return try db.query(
-      """
+    let parts = sources(of: users, orders, filter.ordersOnly)
+      .filter { filter.kinds.isEmpty || filter.kinds.contains($0.0) }
+      .map { kind, source -> SQL in
+        """
+        (SELECT at, \(kind.rawValue) AS kind, key, data FROM (\(source)) s
+          WHERE (\(before?.at)::timestamptz IS NULL OR (at, key) < (\(before?.at), \(before?.key)))
+            AND (\(filter.name)::text IS NULL OR name = \(filter.name))
+            AND (\(filter.from)::timestamptz IS NULL OR at >= \(filter.from))
+            AND (\(filter.until)::timestamptz IS NULL OR at < \(filter.until))
+          ORDER BY at DESC, key DESC LIMIT \(page.limit + 1))
+        """
+      }
+    guard !parts.isEmpty else { return [] }
+    let statement: SQL = """
       SELECT at, kind, key, data FROM (\(SQL.joined(parts, separator: " UNION ALL "))) t
       ORDER BY at DESC, key DESC LIMIT \(page.limit + 1)
       """
-    ).compactMap { row in
+    return try db.query(statement.unprepared()).compactMap { row in
       guard let kind = TimelineEntry.Kind(rawValue: try row.get("kind")) else { return nil }
       return TimelineEntry(
         at: try row.get("at"), kind: kind, key: try row.get("key"), data: try row.json("data"))
     }
   }
 
-  private static func sources(of user: UUID) -> [SQL] {
-    [
-      """
-      SELECT ts AS at, 'event' AS kind, 'e:' || id AS key, jsonb_build_object('id', id,
+  private static func sources(
+    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool
+  ) -> [(TimelineEntry.Kind, SQL)] {
+    [(.event, events(of: users, orders, ordersOnly))] + ledger(of: users) + person(of: users)
+  }
+
+  /// An order also says its amount, where it has one.
+  private static func events(
+    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool
+  ) -> SQL {
+    let only: SQL = ordersOnly ? " AND name = \(orders.event)" : ""
+    return """
+      SELECT ts AS at, name, 'e:' || id AS key, jsonb_build_object('id', id,
         'name', name, 'properties', properties, 'source', source, 'message_id', message_id,
-        'received_at', received_at) AS data
-      FROM events WHERE user_id = \(user)
-      """,
+        'received_at', received_at)
+        || CASE WHEN name = \(orders.event) THEN jsonb_build_object('order', jsonb_build_object(
+          'amount', (\(OverviewStore.amount(orders)))::text, 'currency', \(orders.currency)::text))
+          ELSE '{}' END AS data
+      FROM events WHERE user_id = ANY(\(users))\(only)
       """
-      SELECT created_at AS at, 'delivery' AS kind, 'd:' || id AS key, jsonb_build_object('id', id,
-        'plan', plan, 'version', plan_version, 'run', run_id, 'step', step_id, 'status', status,
-        'reason', reason, 'gate', gate, 'channel', channel, 'sender', sender,
-        'attempts', attempts) AS data
-      FROM deliveries WHERE user_id = \(user)
-      """,
-      """
-      SELECT at, 'receipt' AS kind, 'r:' || delivery_id || event AS key, jsonb_build_object(
-        'delivery', delivery_id, 'event', event, 'plan', plan, 'step', step_id,
-        'channel', channel, 'sender', sender) AS data
-      FROM receipts WHERE user_id = \(user)
-      """,
-      """
-      SELECT issued_at AS at, 'coupon' AS kind, 'c:' || coupon || ':' || code_no AS key,
-        jsonb_build_object('coupon', coupon, 'code', code, 'state', state,
-          'delivery', delivery_id, 'valid_from', valid_from, 'valid_until', valid_until) AS data
-      FROM coupon_issues WHERE user_id = \(user)
-      """,
-      """
-      SELECT updated_at AS at, 'tag' AS kind, 't:' || tag AS key, jsonb_build_object('tag', tag,
-        'value', value, 'source', source, 'expires_at', expires_at) AS data
-      FROM user_tags WHERE user_id = \(user)
-      """,
-      """
-      SELECT at, 'consent' AS kind, 's:' || id AS key, jsonb_build_object('channel', channel,
-        'group', subscription_group, 'state', state, 'source', source) AS data
-      FROM consent_history WHERE user_id = \(user)
-      """,
+  }
+
+  private static func ledger(of users: [UUID]) -> [(TimelineEntry.Kind, SQL)] {
+    [
+      (
+        .delivery,
+        """
+        SELECT created_at AS at, plan AS name, 'd:' || id AS key, jsonb_build_object('id', id,
+          'plan', plan, 'version', plan_version, 'run', run_id, 'step', step_id, 'status', status,
+          'reason', reason, 'gate', gate, 'channel', channel, 'sender', sender,
+          'attempts', attempts, 'settled_at', settled_at) AS data
+        FROM deliveries WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .receipt,
+        """
+        SELECT at, plan AS name, 'r:' || delivery_id || event AS key, jsonb_build_object(
+          'delivery', delivery_id, 'event', event, 'plan', plan, 'step', step_id,
+          'channel', channel, 'sender', sender) AS data
+        FROM receipts WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .coupon,
+        """
+        SELECT issued_at AS at, coupon AS name, 'c:' || coupon || ':' || code_no AS key,
+          jsonb_build_object('coupon', coupon, 'code', code, 'state', state,
+            'delivery', delivery_id, 'valid_from', valid_from, 'valid_until', valid_until) AS data
+        FROM coupon_issues WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .redemption,
+        """
+        SELECT redeemed_at AS at, coupon AS name, 'x:' || id AS key, jsonb_build_object('id', id,
+          'coupon', coupon, 'order_id', order_id, 'order_value', order_value,
+          'rolled_back_at', rolled_back_at) AS data
+        FROM coupon_redemptions WHERE user_id = ANY(\(users))
+        """
+      ),
+    ]
+  }
+
+  private static func person(of users: [UUID]) -> [(TimelineEntry.Kind, SQL)] {
+    [
+      (
+        .tag,
+        """
+        SELECT updated_at AS at, tag AS name, 't:' || tag AS key, jsonb_build_object('tag', tag,
+          'value', value, 'source', source, 'since', created_at, 'expires_at', expires_at) AS data
+        FROM user_tags WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .consent,
+        """
+        SELECT at, channel AS name, 's:' || id AS key, jsonb_build_object('channel', channel,
+          'group', nullif(subscription_group, ''), 'state', state, 'source', source) AS data
+        FROM consent_history WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .identity,
+        """
+        SELECT at, kind AS name, 'i:' || md5(kind || ':' || value) || change AS key,
+          jsonb_build_object('kind', kind, 'identity', value, 'change', change) AS data
+        FROM identity_history WHERE user_id = ANY(\(users))
+        """
+      ),
+      (
+        .merge,
+        """
+        SELECT merged_at AS at, 'merge' AS name, 'm:' || alias_id AS key,
+          jsonb_build_object('merged', alias_id) AS data
+        FROM user_aliases WHERE user_id = ANY(\(users))
+        """
+      ),
     ]
   }
 }
 
 extension Users {
   func timeline(
-    _ ref: UserRef, _ page: PageRequest, for caller: Caller, now: Date
+    _ ref: UserRef, _ page: PageRequest, _ filter: TimelineFilter, for caller: Caller, now: Date
   ) async throws -> Page<TimelineEntry> {
+    let orders = try await currentSettings().orders
     let rows = try await db.read { db in
       let user = try UserScope.load(ref, for: caller, now: now, in: db)
-      return try TimelineStore.list(of: user, page, in: db)
+      return try TimelineStore.list(
+        of: ErasureStore.ids(of: user, in: db), page, filter, orders: orders, in: db)
     }
     return Page(rows, page) { [String($0.at.microsecondsSince1970), $0.key] }
   }

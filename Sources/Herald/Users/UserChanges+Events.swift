@@ -34,6 +34,7 @@ extension UserChanges {
     let rows = folded.changes.filter(\.value.changesRow)
       .map { UserStore.RowChange(id: $0, change: $1) }.sorted { $0.id.text < $1.id.text }
     try UserStore.update(rows, now: now, in: tx)
+    try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
     return faults
   }
 }

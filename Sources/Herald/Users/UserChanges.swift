@@ -90,6 +90,7 @@ enum UserChanges {
     let known = rows.filter { !created.contains($0.id) }
     if !known.isEmpty { try UserStore.lock(known.map(\.id), in: tx) }
     try UserStore.update(known.filter(\.change.changesRow), now: now, in: tx)
+    try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
     try tagging.write(rows.map { ($0.id, $0.change.tags) }, source: source, now: now, in: tx)
     try ConsentStore.set(
       rows.flatMap { row in
@@ -109,6 +110,16 @@ struct FoldedChanges {
 
   mutating func add(_ change: UserChange, to user: UUID) {
     if changes[user] == nil { changes[user] = change } else { changes[user]?.append(change) }
+  }
+}
+
+extension CatalogueTally {
+  /// Of changes that were made plain.
+  init(attributesOf rows: [UserStore.RowChange], at now: Date) {
+    self.init()
+    for row in rows {
+      for (name, value) in row.change.attributes.plain { add(attribute: name, value, at: now) }
+    }
   }
 }
 

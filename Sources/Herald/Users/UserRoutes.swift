@@ -10,6 +10,7 @@ enum UserRoutes {
     "User": UserSchema.user, "AttributeChanges": UserSchema.attributeChanges,
     "UserResult": UserSchema.itemResult,
     "TimelineEntry": TimelineEntry.schema, "UserExport": UserExport.schema,
+    "UserOverview": Overview.schema,
   ]
 
   private static func writing(_ users: Users) -> [Endpoint] {
@@ -101,14 +102,34 @@ enum UserRoutes {
         .get, "/v1/users/{u}/timeline", .readers,
         Operation(
           "getUserTimeline",
-          "Events, deliveries, receipts, coupons, tags and consents, newest first.", tag: "Users",
-          query: Operation.paging,
-          responses: [200: Schema.page(Schema.ref("TimelineEntry"))], errors: [.notFound])
+          "Events with the amounts of orders, deliveries, receipts, coupons, tags, consents, "
+            + "identities and merges, newest first.", tag: "Users",
+          query: Operation.paging + [
+            .init(
+              "kind", Schema.string,
+              "Only these, comma-separated: \(TimelineFilter.kindNames.joined(separator: ", "))."),
+            .init(
+              "name", Schema.text(1...128), "Only of this event, tag, coupon, plan or channel."),
+            .init("from", Schema.instant, "Only what happened at or after."),
+            .init("until", Schema.instant, "Only what happened before."),
+          ], responses: [200: Schema.page(Schema.ref("TimelineEntry"))], errors: [.notFound])
       ) { call in
         let page = try await users.timeline(
           try UserRef.inPath(call.path("u")), try PageRequest(call.request, width: 2),
-          for: call.caller, now: call.now)
+          try TimelineFilter(call.request), for: call.caller, now: call.now)
         return .page(page, call.request) { $0.json(masked: call.caller.seesMasked) }
+      },
+      Endpoint(
+        .get, "/v1/users/{u}/overview", .readers,
+        Operation(
+          "getUserOverview",
+          "A user on one page: orders, events, tags with their sources, consents, reach, messages and "
+            + "coupons in figures.", tag: "Users",
+          responses: [200: Schema.ref("UserOverview")], errors: [.notFound])
+      ) { call in
+        let (overview, unknown) = try await users.overview(
+          try UserRef.inPath(call.path("u")), for: call.caller, now: call.now)
+        return .json(200, overview.json(masked: call.caller.seesMasked, unknown: unknown))
       },
       Endpoint(
         .get, "/v1/users/{u}/export", .writers,
@@ -173,5 +194,30 @@ extension Call {
       guard faults.isEmpty, let item else { return .failure(HeraldError.invalid(faults.all)) }
       return .success(item)
     }
+  }
+}
+
+extension TimelineFilter {
+  /// Of `kind`, `name`, `from` and `until` in the query.
+  fileprivate init(_ request: Request) throws {
+    for kind in request.query("kind")?.split(separator: ",") ?? [] {
+      if kind == "order" {
+        kinds.insert(.event)
+        ordersOnly = true
+      } else if let known = TimelineEntry.Kind(rawValue: String(kind)) {
+        kinds.insert(known)
+      } else {
+        throw HeraldError(
+          .badQuery, "`kind` must be out of \(Self.kindNames.joined(separator: ", ")).",
+          pointer: "kind")
+      }
+    }
+    // Events and orders are all events.
+    if request.query("kind")?.split(separator: ",").contains("event") ?? false {
+      ordersOnly = false
+    }
+    name = request.query("name")
+    from = try request.instant("from")
+    until = try request.instant("until")
   }
 }

@@ -44,7 +44,7 @@ import Testing
       #expect(
         Set(open) == [
           "/healthz", "/readyz", "/openapi.json", "/v1/schemas/{name}", "/v1/receipts/{sender}",
-          "/metrics", "/u/{token}",
+          "/metrics", "/u/{token}", "/v1/hooks/{source}",
         ])
     }
   }

@@ -21,11 +21,16 @@ import Testing
       let dealer = try await scene.herald.key(.admin, "dealer", scope: try .stored(scope))
       for endpoint in scene.herald.app.endpoints where endpoint.pattern.contains("{u}") {
         let body: JSONValue? =
-          endpoint.method == .patch
-          ? ["attributes": ["x": 1]]
-          : endpoint.operation.request == nil ? nil : [:]
+          switch (endpoint.method, endpoint.pattern) {
+          case (.patch, _): ["attributes": ["x": 1]]
+          case (.put, "/v1/users/{u}/consents/{channel}"): ["state": "granted"]
+          case (.put, "/v1/users/{u}/devices/{provider}/{token}"): ["platform": "ios"]
+          default: endpoint.operation.request == nil ? nil : [:]
+          }
         func answer(_ user: String) async throws -> HeraldInProcess.Answer {
           let path = endpoint.pattern.replacing("{u}", with: user).replacing("{key}", with: "vip")
+            .replacing("{channel}", with: "sms").replacing("{provider}", with: "apns")
+            .replacing("{token}", with: "t-1")
           let query = path.hasSuffix("/explain") ? "?plan=hello" : ""
           return try await scene.herald.call(endpoint.method, path + query, body, key: dealer)
         }

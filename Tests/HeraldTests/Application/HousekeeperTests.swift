@@ -14,13 +14,10 @@ import Testing
     try await withDatabase(migrations: HeraldSchema.migrations) {
       let lines = LogLines()
       let pool = TestDatabase.current.makePool(size: 1)
-      let db = Database(pool: pool)
       let logger = Logger(label: "tests") { _ in LineRecorder(lines: lines) }
+      let idempotency = Idempotency(db: Database(pool: pool))
       let keeper = Housekeeper(
-        db: db, audits: Audits(db: db), idempotency: Idempotency(db: db),
-        segments: Segments(db: db),
-        partitions: Partitions(db: db, settings: { ProjectSettings() }, logger: logger),
-        erasures: Erasures(db: db), violations: Violations(db: db), now: { Date() },
+        chores: [Chore("keys", every: 1) { try await idempotency.prune(now: Date()) }],
         logger: logger)
       let isFree = Mutex(false)
       let blocker = Task {

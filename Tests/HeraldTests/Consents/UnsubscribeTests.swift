@@ -103,4 +103,43 @@ struct UnsubscribeTests {
       #expect(user.json["consents"] == ["email": "granted"])
     }
   }
+
+  @Test("stand in messages and in the headers of e-mails, and hold back the next of the kind")
+  func message() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.put(
+        "templates/e",
+        [
+          "channel": "email",
+          "content": ["subject": "Hi", "html": "<a href=\"{{ unsubscribe_url }}\">out</a>"],
+        ])
+      try await scene.put(
+        "senders/gw-email", ["channel": "email", "adapter": "record", "config": [:]])
+      try await scene.people(1) { _, user in
+        user["identities"] = ["external_id": "u-0", "email": "li@example.com"]
+        user["consents"] = ["email": "granted"]
+      }
+      let step = PlanText.step("hello", #"{"channel": "email", "template": "e"}"#)
+      try await scene.launch(PlanText.plan(#""category": "news""#, steps: step))
+      try await scene.drain()
+      let message = try #require(scene.herald.channel.messages.first)
+      let header = try #require(message.content["headers"]?["List-Unsubscribe"]?.stringValue)
+      #expect(
+        message.content["headers"]?["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click")
+      let url = String(header.dropFirst().dropLast())
+      #expect(message.content["html"] == .string("<a href=\"\(url)\">out</a>"))
+
+      let path = String(url.dropFirst(Self.base.count))
+      #expect(try await post(scene.herald, path).status == 200)
+      #expect(
+        try await scene.herald.count("SELECT count(*) FROM receipts WHERE event = 'unsubscribed'")
+          == 1)
+      try await scene.launch(PlanText.plan(#""category": "news""#, steps: step), key: "again")
+      try await scene.launch(PlanText.plan(#""category": "other""#, steps: step), key: "other")
+      try await scene.drain()
+      #expect(scene.herald.channel.messages.map(\.plan).sorted() == ["hello", "other"])
+      let accounting = try await scene.accounting("again")
+      #expect(accounting["steps"]?["hello"]?["skipped"] == ["denied": 1])
+    }
+  }
 }

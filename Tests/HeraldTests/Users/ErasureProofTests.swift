@@ -1,0 +1,89 @@
+import Foundation
+import HTTP
+import JSON
+import Postgres
+import Testing
+
+@testable import Herald
+
+@Suite("Proofs of erasures")
+struct ErasureProofTests {
+  @Test("say what was done, and are checked against the tables and the audit")
+  func proof() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      try await herald.user(
+        "u-1", ["tags": ["vip": true], "consents": ["sms": "granted"]], key: key)
+      let answer = try await herald.call(.delete, "/v1/users/external_id:u-1", key: key)
+      #expect(answer.status == 204)
+      let path = try #require(answer.headers["location"])
+      let proof = try await herald.call(.get, path, key: key)
+      #expect(proof.json["state"] == "completed")
+      #expect(proof.json["verified"] == true)
+      #expect(proof.json["residue"] == [:])
+      #expect(proof.json["tables"]?["identities"] == ["deleted": 1, "anonymised": 0])
+      let digest = try #require(proof.json["digest"]?.stringValue)
+      let audited = try await herald.count(
+        """
+        SELECT count(*) FROM audit_entries
+        WHERE action = 'user.erased' AND after->>'digest' = \(digest)
+        """)
+      #expect(audited == 1)
+
+      try await herald.execute("UPDATE erasures SET tables = '{}'")
+      #expect(try await herald.call(.get, path, key: key).json["verified"] == false)
+    }
+  }
+
+  @Test("of long histories are completed in the background, and left-overs are found")
+  func background() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      let id = try await herald.user("u-1", key: key)
+      let user = try #require(UUID(uuidString: id))
+      let now = herald.clock.now
+      let count = Erasures.atOnce + 7
+      try await herald.execute(
+        """
+        INSERT INTO events (user_id, name, ts, id, properties, source, received_at)
+        SELECT \(user), 'viewed', \(now)::timestamptz - n * interval '1 second', gen_random_uuid(),
+          '{"note": "canary", "n": 1}', 'api', \(now) FROM generate_series(1, \(count)) AS n
+        """)
+      let answer = try await herald.call(.delete, "/v1/users/\(id)", key: key)
+      let path = try #require(answer.headers["location"])
+      let begun = try await herald.call(.get, path, key: key)
+      #expect(begun.json["state"] == "running")
+      #expect(begun.json["verified"] == false)
+      #expect(begun.json["residue"] == ["events": 7])
+      let erasures = Erasures(db: herald.app.db)
+      #expect(try await erasures.advance(now: now))
+      #expect(try await !erasures.advance(now: now))
+      let done = try await herald.call(.get, path, key: key)
+      #expect(done.json["state"] == "completed")
+      #expect(done.json["verified"] == true)
+      #expect(done.json["tables"]?["events"]?["anonymised"] == .int(count))
+      #expect(
+        try await herald.count(
+          "SELECT count(*) FROM events WHERE properties = '{\"n\": 1}'") == count)
+    }
+  }
+
+  @Test("answers kept for repetition that show the person go too")
+  func answers() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      try await herald.call(
+        .post, "/v1/users",
+        ["identities": ["external_id": "canary-1"], "attributes": ["name": "CanaryName"]],
+        key: key, headers: ["idempotency-key": "k-1"]
+      ).discard()
+      let kept: SQL = """
+        SELECT count(*) FROM idempotency_keys
+        WHERE position('CanaryName'::bytea IN body) > 0
+        """
+      #expect(try await herald.count(kept) == 1)
+      try await herald.call(.delete, "/v1/users/external_id:canary-1", key: key).discard()
+      #expect(try await herald.count(kept) == 0)
+    }
+  }
+}
