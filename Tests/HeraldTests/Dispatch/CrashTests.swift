@@ -85,7 +85,7 @@ struct CrashTests {
         let (lease, entries) = try await scene.claim()
         let preparation = Preparation(
           plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
-          settings: DispatchSettings(), project: ProjectSettings(), links: nil,
+          settings: DispatchSettings(), project: ProjectSettings(),
           now: scene.script.now,
           lease: lease)
         let begun = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
