@@ -100,7 +100,13 @@ enum EntryStore {
     _ entrants: [Entrant], _ rule: Rule, now: Date, in tx: Transaction
   ) throws -> [Outcome] {
     guard !entrants.isEmpty else { return [] }
-    try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    // A handful of people, each looked up by key: see `Database.dispatch`.
+    try tx.execute(
+      script: """
+        SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
+        SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+        SET LOCAL enable_material = off; SET LOCAL jit = off
+        """)
     return try tx.query(statement(entrants, rule, now: now).unprepared()).map { row in
       Outcome(
         user: try row.get("user_id"), entryKey: try row.get("entry_key"),

@@ -12,6 +12,9 @@ import Testing
   "Histories told again",
   .enabled(if: SharedHistory.folder != nil, "no shared/data; set HERALD_SHARED"))
 struct HistoryReplayTests {
+  /// `HERALD_REPLAY=whole` asks all questions of the whole histories.
+  private static let isWhole = ProcessInfo.processInfo.environment["HERALD_REPLAY"] == "whole"
+
   private struct Question {
     let key: String
     let first: String
@@ -43,6 +46,11 @@ struct HistoryReplayTests {
         hadNot: member.value["first_A_not_B"]?.intValue ?? -1)
     }
     #expect(questions.count == 20)
+    // All of them take minutes; the purchases alone ask the same of the program.
+    if !Self.isWhole {
+      questions.removeAll { $0.first != "add_to_cart" }
+      expected = expected.filter { key, _ in questions.contains { $0.key == key } }
+    }
     let events = try SharedHistory.clickstream()
     let answers = try await answers(questions, events, end: events.last?.at, step: 86_400)
     #expect(answers == expected)
@@ -50,12 +58,11 @@ struct HistoryReplayTests {
 
   @Test("a year and a half of CDNOW comes to its reference")
   func cdnow() async throws {
-    let isWhole = ProcessInfo.processInfo.environment["HERALD_REPLAY"] == "whole"
     let reference = try SharedHistory.reference("cdnow")["did_A_not_B_within_N_days"]
     var expected: [String: Answer] = [:]
     var questions: [Question] = []
     for (days, counts) in (reference?.objectValue ?? [:]).members
-    where isWhole || days == "30" {
+    where Self.isWhole || days == "30" {
       let key = "q\(days)"
       questions.append(
         Question(key: key, first: "purchase", then: "purchase", within: "\(days)d"))
