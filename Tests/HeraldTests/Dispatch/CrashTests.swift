@@ -42,7 +42,7 @@ struct CrashTests {
         let settings = DispatchSettings()
         let preparation = Preparation(
           plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
-          settings: settings, project: ProjectSettings(), links: nil, now: scene.script.now,
+          settings: settings, project: ProjectSettings(), now: scene.script.now,
           lease: lease)
         // A pace keeps the preparation from beginning them.
         try await scene.execute("UPDATE senders SET pace_per_second = 1000")
@@ -63,7 +63,7 @@ struct CrashTests {
       let (lease, entries) = try await scene.claim()
       let preparation = Preparation(
         plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
-        settings: DispatchSettings(), project: ProjectSettings(), links: nil, now: scene.script.now,
+        settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
         lease: lease)
       let prepared = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
       let begun = prepared.prefix(2).map(\.entry.deliveryID)
@@ -85,8 +85,7 @@ struct CrashTests {
         let (lease, entries) = try await scene.claim()
         let preparation = Preparation(
           plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
-          settings: DispatchSettings(), project: ProjectSettings(), links: nil,
-          now: scene.script.now,
+          settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
           lease: lease)
         let begun = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
         #expect(begun.allSatisfy(\.isBegun) && begun.count == entries.count)
