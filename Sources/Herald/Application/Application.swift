@@ -14,6 +14,8 @@ public final class Application: Sendable {
   public let audits: Audits
   /// Called when something may be due: an approval, a resumption.
   public let wake = Wake()
+  /// Called when an event has made something due in the queue.
+  private let due = Wake()
   /// Every endpoint; the router and the OpenAPI document are made from it.
   public let endpoints: [Endpoint]
   /// The OpenAPI document over all endpoints.
@@ -54,7 +56,7 @@ public final class Application: Sendable {
     let catalogue = Catalogue(db: db)
     let jobsWake = Wake()
     let observers: [any EventObserver] = [
-      CatalogueObserver(), TriggerMatching { [wake] in wake.call() },
+      CatalogueObserver(), TriggerMatching { [due] in due.call() },
     ]
     let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
@@ -167,7 +169,7 @@ public final class Application: Sendable {
   /// Dispatches, imports, pulls and keeps house until the task is cancelled. For the role `worker`.
   public func work() async {
     await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.dispatcher.run(wake: self.wake) }
+      group.addTask { await self.dispatcher.run(wake: self.wake, due: self.due) }
       group.addTask { await self.jobRunner.run() }
       group.addTask { await self.sourcePuller.run() }
       group.addTask { await self.housekeeper.run() }

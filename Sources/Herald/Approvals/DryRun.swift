@@ -16,6 +16,8 @@ struct DryRun {
   /// then how many it may be at most.
   let isUpperBound: Bool
   let finishesAt: Date
+  /// Of an event trigger.
+  let entries: RecentEntryStore.Count?
   let overlaps: [JSONValue]
   let samples: [JSONValue]
 
@@ -74,6 +76,14 @@ struct DryRun {
       }
     }
     self.byChannel = byChannel.filter { $0.value > 0 }
+    if case .event(let trigger) = document.trigger {
+      let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
+      entries = try RecentEntryStore.count(
+        trigger, plan: manifest.plan, fits: "(\(fits)) AND (\(scope))", holdoutBuckets: buckets,
+        projectZone: project.timeZone, now: now, in: tx)
+    } else {
+      entries = nil
+    }
     var coupons: [String: (most: Int, least: Int, left: Int)] = [:]
     let people = audience - unfit - heldOut
     let least = document.coupons(people: people, min)
@@ -90,6 +100,8 @@ struct DryRun {
   /// 409 for what cannot be carried out: more people than the plan's own limit, fewer codes than
   /// everybody is to get.
   func refuseImpossible(_ document: PlanDocument) throws {
+    // Who will enter is not known yet; stock is looked at when a code is to be issued.
+    guard !document.trigger.isStream else { return }
     if let limit = document.limits.audience, audience > limit {
       throw HeraldError(
         .conflict,
@@ -108,6 +120,14 @@ struct DryRun {
   }
 
   var json: JSONValue {
+    var json = figures
+    if let entries {
+      json["entries"] = ["last_7_days": .int(entries.week), "last_30_days": .int(entries.month)]
+    }
+    return .object(json)
+  }
+
+  private var figures: JSONObject {
     [
       "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
       "by_channel": .counts(byChannel), "upper_bound": .bool(isUpperBound),

@@ -155,6 +155,7 @@ enum PlanRoutes {
     "audience": Schema.count, "held_out": Schema.count, "skipped": Schema.counts,
     "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
     "finishes_at": Schema.instant,
+    "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
     "overlaps": Schema.array(
       Schema.object([
         "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),
