@@ -85,7 +85,8 @@ struct CrashTests {
         let (lease, entries) = try await scene.claim()
         let preparation = Preparation(
           plans: ApprovedPlans(), senders: scene.app.senders, health: SenderHealth(),
-          settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
+          settings: DispatchSettings(), project: ProjectSettings(),
+          now: scene.script.now,
           lease: lease)
         let begun = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
         #expect(begun.allSatisfy(\.isBegun) && begun.count == entries.count)
