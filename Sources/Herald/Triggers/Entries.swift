@@ -28,9 +28,9 @@ struct Entries {
     var events = events
     var isFirst: SQL = "true"
     if trigger.occurrence == .first {
+      isFirst = first(trigger, besides: events.map(\.id))
       var seen: Set<UUID> = []
       events = events.filter { seen.insert($0.user).inserted }
-      isFirst = first(trigger, besides: events.map(\.id))
     }
     let key = plan.document.reentry?.key
     let entrants = try events.map { event in

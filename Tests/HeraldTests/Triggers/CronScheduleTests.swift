@@ -18,7 +18,7 @@ import Testing
     var last = try date(after)
     return try (0..<count).map { _ in
       last = try #require(schedule.next(after: last, in: Self.zone(zone)))
-      return last.rfc3339
+      return last.rfc3339.replacingOccurrences(of: ".000Z", with: "Z")
     }
   }
 
@@ -89,8 +89,8 @@ import Testing
     #expect(
       noon.all(after: start, through: end.addingTimeInterval(-1), in: utc, limit: 10).count == 2)
     #expect(
-      noon.all(after: start, through: end, in: utc, limit: 2).map(\.rfc3339)
-        == ["2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z"])
+      noon.all(after: start, through: end, in: utc, limit: 2)
+        == [end.addingTimeInterval(-86_400), end])
   }
 
   @Test("in every zone of the database, each day of five years has exactly one firing")
@@ -107,12 +107,16 @@ import Testing
         var lastDay = clock.day(of: first).daysSince1970
         for _ in 0..<(5 * 366) {
           let next = try #require(schedule.next(after: last, in: zone))
-          let day = clock.day(of: next).daysSince1970
-          guard next > last, day == lastDay + 1 || (last == first && day == lastDay) else {
+          let wall = clock.wall(at: next)
+          let day = WallClock.day(of: wall).daysSince1970
+          let isFirst = last == first && day == lastDay
+          // What a change of clocks at midnight leaves out fires when the next day begins.
+          let isPutOff = day == lastDay + 2 && wall % 86_400 == 0
+          guard next > last, isFirst || day == lastDay + 1 || isPutOff else {
             Issue.record("\(name) \(schedule.text): \(last.rfc3339) then \(next.rfc3339)")
             break
           }
-          (last, lastDay) = (next, day)
+          (last, lastDay) = (next, isPutOff ? day - 1 : day)
         }
       }
     }

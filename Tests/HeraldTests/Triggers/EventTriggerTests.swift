@@ -87,6 +87,7 @@ import Testing
   func order() async throws {
     try await CampaignScene.with { scene in
       try await scene.people(3)
+      try await scene.tag("tester", 0, sets: false)
       try await scene.launch(Self.reminder)
       let order: JSONValue = ["order_id": "o", "amount": 80]
       try await scene.events([
@@ -106,6 +107,7 @@ import Testing
   func reentry() async throws {
     try await CampaignScene.with { scene in
       try await scene.people(2)
+      try await scene.tag("tester", 0, sets: false)
       try await scene.launch(Self.reminder)
       let first: JSONValue = ["order_id": "o-1", "amount": 80]
       let second: JSONValue = ["order_id": "o-2", "amount": 80]
@@ -229,6 +231,7 @@ import Testing
   func steering() async throws {
     try await CampaignScene.with { scene in
       try await scene.people(3)
+      try await scene.tag("tester", 0, sets: false)
       try await scene.launch(Self.reminder)
       let order: JSONValue = ["order_id": "o", "amount": 80]
       try await scene.event("order_submitted", 0, order)
@@ -283,6 +286,7 @@ import Testing
   func versions() async throws {
     try await CampaignScene.with { scene in
       try await scene.people(2)
+      try await scene.tag("tester", 0, sets: false)
       try await scene.launch(Self.reminder)
       let order: JSONValue = ["order_id": "o", "amount": 80]
       try await scene.event("order_submitted", 0, order)

@@ -42,7 +42,7 @@ struct HistoryReplayTests {
         had: member.value["first_A_and_B"]?.intValue ?? -1,
         hadNot: member.value["first_A_not_B"]?.intValue ?? -1)
     }
-    #expect(questions.count == 15)
+    #expect(questions.count == 20)
     let events = try SharedHistory.clickstream()
     let answers = try await answers(questions, events, end: events.last?.at, step: 86_400)
     #expect(answers == expected)
@@ -110,7 +110,9 @@ struct HistoryReplayTests {
       }
       let answer = try await scene.herald.call(
         .post, "/v1/events", ["events": .array(list)], key: scene.admin)
-      try #require(answer.status == 200 && answer.json["rejected"] == [])
+      try #require(
+        answer.status == 200 && answer.json["rejected"] == [],
+        "\(String(decoding: answer.bytes, as: UTF8.self))")
     }
   }
 

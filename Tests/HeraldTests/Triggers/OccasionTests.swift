@@ -113,7 +113,7 @@ import Testing
         for message in fresh {
           let external = message.externalID ?? "-"
           sent["\(message.plan) \(external)", default: []].append(
-            scene.herald.clock.now.rfc3339)
+            scene.herald.clock.now.rfc3339.replacingOccurrences(of: ".000Z", with: "Z"))
         }
         _ = hour
       }

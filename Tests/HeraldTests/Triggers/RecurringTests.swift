@@ -103,7 +103,7 @@ import Testing
       try await scene.people(1)
       try await scene.launch(Self.plan())
       _ = try await scene.herald.call(.post, "/v1/plans/hello/pause", key: scene.admin)
-      try await scene.drain(3 * 3600)
+      try await scene.drain(3 * 3600 + 1)
       #expect(scene.sent == [])
       _ = try await scene.herald.call(.post, "/v1/plans/hello/resume", key: scene.admin)
       try await scene.drain(0, 23 * 3600)

@@ -55,10 +55,11 @@ extension CampaignScene {
     return words.joined(separator: ", ")
   }
 
-  func tag(_ key: String, _ n: Int) async throws {
+  /// Declares a tag and gives it to u-`n`, unless it is to be declared alone.
+  func tag(_ key: String, _ n: Int, sets: Bool = true) async throws {
     try await put(
       "tags/\(key)", ["name": .string(key), "category": "custom", "type": "flag"])
-    try await put("users/external_id:u-\(n)/tags/\(key)", [:])
+    if sets { try await put("users/external_id:u-\(n)/tags/\(key)", [:]) }
   }
 
   /// Moves the clock to an instant.
