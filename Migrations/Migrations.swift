@@ -16,6 +16,7 @@ public enum Migrations {
     (10, "restoration", PackageResources._010_restoration_sql),
     (11, "tracking", PackageResources._011_tracking_sql),
     (12, "retention", PackageResources._012_retention_sql),
+    (13, "identity", PackageResources._013_identity_sql),
     (14, "sources", PackageResources._014_sources_sql),
     (15, "people", PackageResources._015_people_sql),
     (17, "journeys", PackageResources._017_journeys_sql),

@@ -30,18 +30,22 @@ struct TortureFlight: CustomStringConvertible {
     return try await count(since: born, in: scene)
   }
 
-  /// Whether everything in flight has surely left and nobody is settling any of it.
+  /// Whether some of what is in flight has arrived at the gateway and nobody is settling any of it.
   static func isOut(in scene: TortureScene) async throws -> Bool {
-    try await scene.look { db in
-      try db.one(
+    let ids = try await scene.look { db in
+      try db.query(
         """
-        SELECT 1 WHERE NOT EXISTS (
-          SELECT FROM pg_stat_activity WHERE datname = current_database()
-            AND application_name = 'herald' AND xact_start IS NOT NULL)
-        AND NOT EXISTS (
-          SELECT FROM queue WHERE handed_over_at > clock_timestamp() - interval '20 ms')
-        """) != nil
+        SELECT delivery_id::text FROM queue WHERE handed_over_at IS NOT NULL AND tries = 0
+          AND NOT EXISTS (
+            SELECT FROM pg_stat_activity WHERE datname = current_database()
+              AND application_name = 'herald' AND xact_start IS NOT NULL)
+        """
+      ).map { try $0.get(0, as: String.self) }
     }
+    guard !ids.isEmpty else { return false }
+    let log = try String(contentsOfFile: scene.gatewayLog, encoding: .utf8)
+    let recent = log.split(separator: "\n").suffix(500).joined()
+    return ids.contains { recent.contains($0) }
   }
 
   /// Of all processes together.

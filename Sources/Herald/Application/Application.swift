@@ -27,6 +27,7 @@ public final class Application: Sendable {
   private let runner: EndpointRunner
   private let housekeeper: Housekeeper
   private let jobRunner: JobRunner
+  private let historyMover: HistoryMover
   private let sourcePuller: SourcePuller
   private let logger: Logger
 
@@ -51,6 +52,7 @@ public final class Application: Sendable {
     let settings = Settings(db: db)
     let project: @Sendable () async throws -> ProjectSettings = { try await settings.current() }
     let segments = Segments(db: db, settings: project)
+    let kinds = IdentityKinds(db: db, settings: project)
     let idempotency = Idempotency(db: db)
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let catalogue = Catalogue(db: db)
@@ -74,7 +76,8 @@ public final class Application: Sendable {
     let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
       db: db, observers: observers, partitions: partitions, logger: logger, wake: jobsWake,
-      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken }, now: now)
+      leaseSeconds: Double(dispatch.leaseSeconds), liveEvents: { writer.taken },
+      form: { await kinds.form() }, now: now)
     let sourcesWake = Wake()
     let sources = Sources(
       db: db, secrets: secrets, events: EventIntake(observers: observers),
@@ -103,8 +106,12 @@ public final class Application: Sendable {
         },
       ], logger: logger)
     sourcePuller = SourcePuller(
-      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger)
-    runner = EndpointRunner(keys: keys, idempotency: idempotency, logger: logger, now: now)
+      db: db, sources: sources, fetch: outbound, wake: sourcesWake, now: now, logger: logger,
+      form: { await kinds.form() })
+    runner = EndpointRunner(
+      keys: keys, idempotency: idempotency, logger: logger, now: now,
+      form: { await kinds.form() })
+    historyMover = HistoryMover(db: db, logger: logger)
 
     let events = Events(writer: writer)
     document = OpenAPI.Published()
@@ -122,6 +129,10 @@ public final class Application: Sendable {
       SuppressionRoutes.endpoints(Suppressions(db: db)),
       CatalogueRoutes.endpoints(catalogue),
       UnsubscribeRoutes.endpoints(Unsubscriptions(db: db, links: links)),
+      MergeRoutes.endpoints(Merges(db: db)),
+      IdentityConflictRoutes.endpoints(IdentityConflicts(db: db)),
+      IdentityKindRoutes.endpoints(kinds),
+      AttributeRoutes.endpoints(Attributes(db: db)),
       TagRoutes.endpoints(tags),
       UserTagRoutes.endpoints(tags),
       EventRoutes.endpoints(events),
@@ -171,6 +182,7 @@ public final class Application: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.dispatcher.run(wake: self.wake, due: self.due) }
       group.addTask { await self.jobRunner.run() }
+      group.addTask { await self.historyMover.run() }
       group.addTask { await self.sourcePuller.run() }
       group.addTask { await self.housekeeper.run() }
     }
@@ -186,7 +198,8 @@ public final class Application: Sendable {
     var all: JSONObject = ["Problem": OpenAPI.problem, "Condition": Condition.schema]
     let nouns = [
       UserRoutes.components, ErasureRoutes.components, ConsentRoutes.components,
-      DeviceRoutes.components,
+      MergeRoutes.components, IdentityConflictRoutes.components,
+      IdentityKindRoutes.components, AttributeRoutes.components, DeviceRoutes.components,
       SuppressionRoutes.components, CatalogueRoutes.components, TagRoutes.components,
       UserTagRoutes.components, EventRoutes.components, TrackingRoutes.components,
       ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,

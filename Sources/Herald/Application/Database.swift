@@ -12,19 +12,21 @@ public struct Database: Sendable {
   public func read<T: Sendable>(
     timeout: Duration? = nil, _ body: @escaping @Sendable (any Queryable) throws -> T
   ) async throws -> T {
-    try await pool.read(timeout: timeout, body)
+    try await pool.read(timeout: timeout) { [form = IdentityForm.standard] db in
+      try IdentityForm.$standard.withValue(form) { try body(db) }
+    }
   }
 
   /// BEGIN … COMMIT. `body` may run again after a deadlock or serialisation failure.
   public func write<T: Sendable>(
     timeout: Duration? = nil, _ body: @escaping @Sendable (Transaction) throws -> T
   ) async throws -> T {
-    guard let mark = IdempotencyMark.current, mark.takeFirstWrite() else {
-      return try await pool.write(timeout: timeout, body)
-    }
-    return try await pool.write(timeout: timeout) { tx in
-      try mark.leave(in: tx)
-      return try body(tx)
+    let current = IdempotencyMark.current
+    let mark = current?.takeFirstWrite() ?? false ? current : nil
+    // What a task has bound does not reach the connection's thread by itself.
+    return try await pool.write(timeout: timeout) { [form = IdentityForm.standard] tx in
+      try mark?.leave(in: tx)
+      return try IdentityForm.$standard.withValue(form) { try body(tx) }
     }
   }
 

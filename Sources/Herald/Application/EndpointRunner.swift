@@ -11,11 +11,17 @@ struct EndpointRunner: Sendable {
   let idempotency: Idempotency
   let logger: Logger
   let now: @Sendable () -> Date
+  /// How identities in requests are read.
+  var form: @Sendable () async -> IdentityForm = { IdentityForm() }
 
   func route(_ endpoint: Endpoint) -> Route {
     Route(
       endpoint.method, endpoint.pattern, body: endpoint.body,
-      handler: .async { request in await respond(to: request, endpoint) })
+      handler: .async { request in
+        await IdentityForm.$standard.withValue(await form()) {
+          await respond(to: request, endpoint)
+        }
+      })
   }
 
   /// With the aliases.

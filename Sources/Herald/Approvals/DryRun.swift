@@ -25,10 +25,11 @@ struct DryRun {
     _ manifest: Manifest, _ document: PlanDocument, now: Date, project: ProjectSettings,
     in tx: Transaction
   ) throws {
+    let moving = try EventHistory.isMoving(in: tx)
     let compile = { (condition: Condition) throws -> SQL in
       try SegmentCompiler.predicate(
         condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-        unknown: project.unknownConsent)
+        unknown: project.unknownConsent, moving: moving)
     }
     var crowd = try compile(document.trigger.condition)
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }

@@ -69,15 +69,20 @@ public struct Receipts: Sendable {
     _ new: [StoredReceipt], _ targets: [UUID: ReceiptTarget], of sender: Sender,
     _ kind: AdapterKind, now: Date, in tx: Transaction
   ) throws {
-    let unsubscribed = losses(new, targets, .unsubscribed)
+    let taking = new.filter { [.unsubscribed, .uninstalled, .bounced].contains($0.event) }
+    guard !taking.isEmpty else { return }
+    try IdentityLock.share(in: tx)
+    let standing = try UserStore.standing(taking.map(\.userID), in: tx)
+    let losses = { (event: Receipt.Event) in Self.losses(taking, targets, event, standing) }
+    let unsubscribed = losses(.unsubscribed)
     if !unsubscribed.isEmpty {
       try ReachStore.denyConsent(unsubscribed, channel: sender.channel, now: now, in: tx)
     }
-    let uninstalled = losses(new, targets, .uninstalled)
+    let uninstalled = losses(.uninstalled)
     if !uninstalled.isEmpty {
       try ReachStore.killDevices(uninstalled, providers: kind.tokenProviders, now: now, in: tx)
     }
-    let bounced = losses(new, targets, .bounced)
+    let bounced = losses(.bounced)
     guard !bounced.isEmpty else { return }
     if sender.channel == .push {
       try ReachStore.killDevices(bounced, providers: kind.tokenProviders, now: now, in: tx)
@@ -86,15 +91,17 @@ public struct Receipts: Sendable {
     }
   }
 
-  /// The last of each user, in their order.
+  /// The last of each user, in their order. `standing`: who stands for the users of deliveries now.
   private static func losses(
-    _ receipts: [StoredReceipt], _ targets: [UUID: ReceiptTarget], _ event: Receipt.Event
+    _ receipts: [StoredReceipt], _ targets: [UUID: ReceiptTarget], _ event: Receipt.Event,
+    _ standing: [UUID: UUID]
   ) -> [ReachLoss] {
     var found: [UUID: ReachLoss] = [:]
     for receipt in receipts where receipt.event == event {
-      if let known = found[receipt.userID], known.at >= receipt.at { continue }
+      let user = standing[receipt.userID] ?? receipt.userID
+      if let known = found[user], known.at >= receipt.at { continue }
       let sentAt = targets[receipt.deliveryID]?.createdAt ?? receipt.at
-      found[receipt.userID] = ReachLoss(userID: receipt.userID, sentAt: sentAt, at: receipt.at)
+      found[user] = ReachLoss(userID: user, sentAt: sentAt, at: receipt.at)
     }
     return found.values.sorted { $0.userID.text < $1.userID.text }
   }

@@ -32,8 +32,9 @@ public struct Consents: Sendable {
     by caller: Caller, now: Date
   ) async throws -> (consent: Consent, created: Bool) {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
-      try UserStore.lock([user], in: tx)
+      let watch = try PartWatch(of: ref, user, in: tx)
       let known = try ConsentStore.find(subscription, of: user, in: tx)
       if let known, statement.repeats(known) { return (known, false) }
       let said = Consent(
@@ -42,6 +43,7 @@ public struct Consents: Sendable {
       if said == known { return (said, false) }
       let holds = statement.outranks(known, now: now)
       if holds { try ConsentStore.replace(said, of: user, in: tx) }
+      try watch?.record(in: tx)
       try ConsentStore.record(said, of: user, in: tx)
       try AuditStore.append(
         AuditEntry(

@@ -29,6 +29,7 @@ public struct Unsubscriptions: Sendable {
     let subscription =
       wholeChannel ? Subscription(link.subscription.channel) : link.subscription
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       guard let user = try UserStore.standing([link.user], in: tx)[link.user] else { return }
       try UserStore.lock([user], in: tx)
       let known = try ConsentStore.find(subscription, of: user, in: tx)

@@ -19,6 +19,7 @@ public struct Devices: Sendable {
     _ device: Device, of ref: UserRef, by caller: Caller, now: Date
   ) async throws -> (device: StoredDevice, created: Bool) {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
       try UserStore.lock([user], in: tx)
       let known = try DeviceStore.find(device.provider, device.token, of: user, in: tx)

@@ -11,7 +11,8 @@ enum DeadAddressStore {
       try tx.execute(
         """
         UPDATE devices SET state = 'dead', updated_at = \(now)
-        WHERE user_id = \(user) AND token = \(address.value)
+        WHERE user_id = coalesce(
+            (SELECT user_id FROM user_aliases WHERE alias_id = \(user)), \(user)) AND token = \(address.value)
           AND (\(address.provider)::text IS NULL OR provider = \(address.provider))
           AND state = 'active'
         """)

@@ -11,7 +11,7 @@ public enum AttemptStatus: String, Sendable, CaseIterable {
 /// Why somebody was not sent something. The API's skip and failure codes.
 public enum SkipCode: String, Sendable, CaseIterable {
   // At entry.
-  case erased, notInAudience = "not_in_audience", outsideWindow = "outside_window"
+  case erased, merged, notInAudience = "not_in_audience", outsideWindow = "outside_window"
   case reentryLimit = "reentry_limit"
   /// What must not follow the trigger's event has followed it.
   case unlessHappened = "unless_happened"

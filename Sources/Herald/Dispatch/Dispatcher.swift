@@ -15,7 +15,8 @@ public final class Dispatcher: Sendable {
   private let settings: DispatchSettings
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
-  private let busy = Mutex<Set<Int>>([])
+  /// Lanes that are worked on, and whether more were due than there were workers free.
+  private let busy = Mutex<(lanes: Set<Int>, isShort: Bool)>(([], false))
   /// Lanes that failed since one went well: a fault that lasts is not worth a line each time.
   private let failures = Mutex(0)
   private let handovers: HandoverMark
@@ -81,18 +82,23 @@ public final class Dispatcher: Sendable {
 
   /// Due lanes for as many workers as are free; they are taken.
   private func scout() async throws -> [Int] {
-    guard busy.withLock({ $0.count < settings.workers }) else { return [] }
+    let isFull = busy.withLock { busy in
+      busy.isShort = busy.lanes.count >= settings.workers
+      return busy.isShort
+    }
+    guard !isFull else { return [] }
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
     return take(settings.workers, from: due)
   }
 
-  /// One worker's turn in a lane that is taken. When there was work, there may be more by now.
+  /// One worker's turn in a lane that is taken. When there was work, there may be more by now; when
+  /// another lane had to wait for a worker, here is one.
   private func stay(in lane: Int, _ scout: Wake) async {
     do {
       // A task of its own: the end comes through `stop`, which lets what is out be settled.
       let worked = try await Task { try await self.stay(in: lane) }.value
       failures.withLock { $0 = 0 }
-      if worked { scout.call() }
+      if worked || busy.withLock(\.isShort) { scout.call() }
     } catch {
       guard !(error is CancellationError), !stop.isSet else { return }
       let count = failures.withLock { count in
@@ -144,13 +150,13 @@ public final class Dispatcher: Sendable {
   /// A few batches of one lane; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    guard let lane = take(busy.withLock(\.count) + 1, from: due).first else { return false }
+    guard let lane = take(busy.withLock(\.lanes.count) + 1, from: due).first else { return false }
     return try await stay(in: lane)
   }
 
   /// A few batches of a lane that is taken, which is then let go.
   private func stay(in lane: Int) async throws -> Bool {
-    defer { busy.withLock { _ = $0.remove(lane) } }
+    defer { busy.withLock { _ = $0.lanes.remove(lane) } }
     var batches = 0
     while batches < Self.stay {
       let claimed = try await work(lane)
@@ -164,9 +170,11 @@ public final class Dispatcher: Sendable {
   /// Lanes nobody in this process is working on, until `limit` of them are worked on.
   private func take(_ limit: Int, from due: [Int]) -> [Int] {
     busy.withLock { busy in
-      let free = due.filter { !busy.contains($0) }.shuffled().prefix(max(0, limit - busy.count))
-      busy.formUnion(free)
-      return Array(free)
+      let free = due.filter { !busy.lanes.contains($0) }.shuffled()
+      let taken = free.prefix(max(0, limit - busy.lanes.count))
+      busy.isShort = taken.count < free.count
+      busy.lanes.formUnion(taken)
+      return Array(taken)
     }
   }
 
@@ -200,7 +208,7 @@ public final class Dispatcher: Sendable {
   private func prepare(_ entries: [QueueEntry], _ lease: Lease) async throws -> [Handover] {
     let preparation = Preparation(
       plans: plans, senders: senders, health: health, settings: settings,
-      project: try await projectSettings(), now: now(), lease: lease, links: links)
+      project: try await projectSettings(), links: links, now: now(), lease: lease)
     // The preparation begins hand-overs: this finds out first whether the database was restored
     // meanwhile, and stops everything when it was.
     try await handovers.advance(in: db, logger: logger)

@@ -50,13 +50,18 @@ enum EnrolmentStore {
         WITH looked AS (
           SELECT t.user_id, u.id IS NOT NULL AND u.erased_at IS NULL AS known,
             herald_bucket(\(entry.holdoutSalt), t.user_id::text) AS bucket,
-            coalesce(\(entry.audience ?? "true"), false) AS fits
-          FROM run_targets t LEFT JOIN users u ON u.id = t.user_id
+            coalesce(\(entry.audience ?? "true"), false) AS fits,
+            -- Merged since the audience was frozen, into somebody who is in it too.
+            a.user_id IS NOT NULL AND EXISTS (SELECT FROM run_targets s WHERE s.run_id = t.run_id
+              AND s.lane = herald_lane(a.user_id) AND s.user_id = a.user_id) AS twin
+          FROM run_targets t LEFT JOIN user_aliases a ON a.alias_id = t.user_id
+          LEFT JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
           WHERE t.run_id = \(run.id) AND t.lane = \(lane)::smallint
         ), decided AS (
           SELECT user_id, bucket, gen_random_uuid() AS delivery_id,
             CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
-              WHEN NOT known THEN 'erased' WHEN NOT fits THEN 'not_in_audience' END AS refusal
+              WHEN NOT known THEN 'erased' WHEN twin THEN 'merged'
+              WHEN NOT fits THEN 'not_in_audience' END AS refusal
           FROM looked
         ), entered AS (
           INSERT INTO enrolments (user_id, run_id, entered_at, plan, plan_version, state, reason,
@@ -91,9 +96,11 @@ enum EnrolmentStore {
     let row = try tx.one(
       SQL(
         """
-        SELECT count(*) AS n FROM run_targets t JOIN users u ON u.id = t.user_id
+        SELECT count(*) AS n FROM run_targets t
+        LEFT JOIN user_aliases a ON a.alias_id = t.user_id
+        JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
         WHERE t.run_id = \(run) AND u.erased_at IS NULL AND (\(audience ?? "true"))
-          AND herald_bucket(\(holdoutSalt), u.id::text) >= \(holdoutBuckets)
+          AND herald_bucket(\(holdoutSalt), t.user_id::text) >= \(holdoutBuckets)
         """
       ).unprepared())
     return try row?.get("n") ?? 0

@@ -157,14 +157,14 @@ extension Journey {
       guard let plan = plans[name] else { continue }
       if plan.document.exit.onLeavingAudience, let belonging = plan.document.belonging {
         let inside = try JourneyStore.holding(
-          plan.asked(belonging, now: now, project), of: standing(group), in: tx)
+          plan.asked(belonging, now: now, project, in: tx), of: standing(group), in: tx)
         outside.formUnion(
           group.filter { !isOne(of: inside, $0) }.map(\.deliveryID))
       }
       for (id, group) in Dictionary(grouping: group.filter { $0.phase == .step }, by: \.stepID) {
         for (way, condition) in plan.step(id)?.conditions ?? [] {
           let inside = try JourneyStore.holding(
-            plan.asked(condition, now: now, project), of: standing(group), in: tx)
+            plan.asked(condition, now: now, project, in: tx), of: standing(group), in: tx)
           for entry in group where isOne(of: inside, entry) {
             holding[entry.deliveryID, default: []].insert(way)
           }
@@ -218,10 +218,11 @@ extension PlanDocument {
 extension ApprovedPlan {
   /// A condition of the plan as it was approved, over `users u`, for a handful of people.
   fileprivate func asked(
-    _ condition: Condition, now: Date, _ project: ProjectSettings
+    _ condition: Condition, now: Date, _ project: ProjectSettings, in tx: Transaction
   ) throws -> SQL {
     try SegmentCompiler.predicate(
       condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-      unknown: project.unknownConsent, group: document.category, shape: .few)
+      unknown: project.unknownConsent, group: document.category, shape: .few,
+      moving: EventHistory.isMoving(in: tx))
   }
 }

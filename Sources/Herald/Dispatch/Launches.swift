@@ -55,7 +55,8 @@ struct Launches: Sendable {
         return try StandingPlan.open(version, approved.document, now: now, in: tx)
       }
       let refusal = try freeze(
-        approved, occurrence: "once", approved.crowd(now: now, project), project, now: now, in: tx)
+        approved, occurrence: "once", approved.crowd(now: now, project, in: tx), project, now: now,
+        in: tx)
       if let refusal { return try refuse(refusal, plan, version, now: now, in: tx) }
       try PlanStore.setState(
         version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
@@ -115,7 +116,7 @@ struct Launches: Sendable {
     guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty
     else { return nil }
     let people = try EnrolmentStore.entrants(
-      run, audience: plan.audience(now: now, project), holdoutSalt: "holdout:\(plan.key)",
+      run, audience: plan.audience(now: now, project, in: tx), holdoutSalt: "holdout:\(plan.key)",
       holdoutBuckets: plan.document.holdoutBuckets, in: tx)
     for (coupon, needed) in plan.document.coupons(people: people, min) {
       let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
@@ -147,7 +148,7 @@ struct Launches: Sendable {
       let current = try RunStore.load(run.id, in: tx)
       guard current.state != .completed, current.openLanes.contains(lane) else { return }
       let plan = try plans.get(run.plan, run.planVersion, in: tx)
-      let audience = try plan.audience(now: now, project)
+      let audience = try plan.audience(now: now, project, in: tx)
       let closed: SkipCode? =
         if current.state == .cancelled {
           .cancelled
@@ -191,33 +192,39 @@ struct Launches: Sendable {
 extension ApprovedPlan {
   /// The crowd as SQL over `users u`: the trigger's segment within the submitter's user scope, both
   /// as they were approved.
-  func crowd(now: Date, _ project: ProjectSettings) throws -> SQL {
-    let segment = try predicate(document.trigger.condition, now: now, project)
-    guard let scope = try scope(now: now, project) else { return segment }
+  func crowd(
+    now: Date, _ project: ProjectSettings, in tx: Transaction
+  ) throws -> SQL {
+    let segment = try predicate(document.trigger.condition, now: now, project, in: tx)
+    guard let scope = try scope(now: now, project, in: tx) else { return segment }
     return "(\(segment)) AND (\(scope))"
   }
 
   /// The submitter's user scope; nil without one.
   func scope(
-    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd
+    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
   ) throws -> SQL? {
-    try manifest.userScope.map { try predicate(.stored($0), now: now, project, shape) }
+    try manifest.userScope.map { try predicate(.stored($0), now: now, project, shape, in: tx) }
   }
 
   /// The audience condition as SQL over `users u`, as it was approved; nil without one.
   func audience(
-    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd
+    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
   ) throws -> SQL? {
-    try document.audience.map { try predicate($0, now: now, project, shape) }
+    try document.audience.map { try predicate($0, now: now, project, shape, in: tx) }
   }
 
   func predicate(
     _ condition: Condition, now: Date, _ project: ProjectSettings,
-    _ shape: SegmentCompiler.Shape = .crowd
+    _ shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
   ) throws -> SQL {
     try SegmentCompiler.predicate(
       condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-      unknown: project.unknownConsent, shape: shape)
+      unknown: project.unknownConsent, shape: shape,
+      moving: EventHistory.isMoving(in: tx))
   }
 }
 

@@ -36,9 +36,9 @@ struct Preparation {
   let health: SenderHealth
   let settings: DispatchSettings
   let project: ProjectSettings
+  var links: UnsubscribeLinks?
   let now: Date
   let lease: Lease
-  var links: UnsubscribeLinks?
 
   /// A row that took its worker down this often is set aside.
   static let crashes = 3

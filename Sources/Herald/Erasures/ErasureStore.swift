@@ -7,8 +7,8 @@ import Postgres
 enum ErasureStore {
   /// Rows that go. What identifies the person is among them: they go first, all at once.
   static let deleted = [
-    "identities", "identity_history", "consents", "consent_history", "devices", "user_tags",
-    "segment_members", "job_members",
+    "identities", "identity_history", "user_parts", "consents", "consent_history", "devices",
+    "user_tags", "segment_members", "job_members",
   ]
 
   /// Rows that stay, with what makes each anonymous. `left`: which are not yet. All by an index that
@@ -17,7 +17,10 @@ enum ErasureStore {
     (
       "events", "user_id, name, ts, id",
       "message_id = NULL, context = NULL, properties = herald_anonymous(properties, \(personal))",
-      "(message_id IS NOT NULL OR context IS NOT NULL OR properties <> herald_anonymous(properties, \(personal)))"
+      """
+      (message_id IS NOT NULL OR context IS NOT NULL
+        OR properties <> herald_anonymous(properties, \(personal)))
+      """
     ),
     (
       "deliveries", "user_id, run_id, entry_key, step_id, occurrence, entered_at",
@@ -57,10 +60,13 @@ enum ErasureStore {
     }
     try tx.execute(
       """
-      UPDATE users SET attributes = '{}', time_zone = NULL, locale = NULL,
+      UPDATE users SET attributes = '{}', attribute_times = NULL, time_zone = NULL, locale = NULL,
         erased_at = coalesce(erased_at, \(now)), updated_at = \(now), version = version + 1
       WHERE id = ANY(\(users))
       """)
+    // They quote identities, of both.
+    counts["identity_conflicts"] = try tx.execute(
+      "DELETE FROM identity_conflicts WHERE one_id = ANY(\(users)) OR other_id = ANY(\(users))")
     // A row of the queue is in its user's lane.
     counts["queue"] = try tx.execute(
       """
@@ -117,6 +123,11 @@ enum ErasureStore {
         "SELECT count(*) FROM \(identifier: table) WHERE user_id = ANY(\(users)) AND \(left)"
       )?.get(0)
     }
+    found["identity_conflicts"] = try db.one(
+      """
+      SELECT count(*) FROM identity_conflicts
+      WHERE one_id = ANY(\(users)) OR other_id = ANY(\(users))
+      """)?.get(0)
     found["users"] = try db.one(
       """
       SELECT count(*) FROM users WHERE id = ANY(\(users))

@@ -20,6 +20,7 @@ public struct Erasures: Sendable {
   /// when it is done.
   func erase(_ ref: UserRef, by caller: Caller, now: Date) async throws -> Erasure {
     try await db.write(timeout: .seconds(60)) { tx in
+      try IdentityLock.share(in: tx)
       let id = try UserScope.load(ref, for: caller, now: now, in: tx)
       try UserStore.lock([id], in: tx)
       let user = try UserStore.load(id, now: now, in: tx)
@@ -33,7 +34,7 @@ public struct Erasures: Sendable {
         state: .running, requestedBy: caller.principal, requestedAt: now, tables: [:],
         suppressed: addresses.count)
       for (table, count) in try ErasureStore.forget(erasure.userIDs, now: now, in: tx) {
-        let isDeleted = ErasureStore.deleted.contains(table)
+        let isDeleted = table != "queue"
         erasure.add(
           isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
       }

@@ -35,7 +35,7 @@ public struct EventIntake: Sendable {
     }
     let fresh = outcomes.indices.filter { outcomes[$0] == .accepted }
     guard !fresh.isEmpty else { return outcomes }
-    let users = try users(of: fresh.map { events[$0].event }, known, now: now, in: tx)
+    let users = try users(of: fresh.map { events[$0].event }, now: now, in: tx)
     let subjects = zip(fresh, users).map { (index: $0, user: $1) }
     try changeUsers(subjects, events, &outcomes, now: now, in: tx)
     let ids = UUIDv7.next(fresh.count, now: now)
@@ -44,7 +44,7 @@ public struct EventIntake: Sendable {
       let incoming = events[index]
       return (
         stored: StoredEvent(
-          id: ids[place], user: user, name: incoming.event.name,
+          id: ids[place], user: user.id, origin: user.origin, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
           properties: incoming.event.properties, context: incoming.event.context),
         source: incoming.source, messageID: incoming.event.messageID
@@ -86,7 +86,7 @@ public struct EventIntake: Sendable {
   /// Carries out what the events change of their users. An event whose change cannot be made is
   /// rejected, and its key forgotten: mended, it may come again.
   private func changeUsers(
-    _ subjects: [(index: Int, user: UUID)], _ events: [IncomingEvent],
+    _ subjects: [(index: Int, user: ResolvedUser)], _ events: [IncomingEvent],
     _ outcomes: inout [EventOutcome], now: Date, in tx: Transaction
   ) throws {
     let changes = subjects.compactMap { index, user in
@@ -94,7 +94,7 @@ public struct EventIntake: Sendable {
     }
     guard !changes.isEmpty else { return }
     let faults = try UserChanges.apply(
-      ofEvents: changes.map { ($0.user, $0.change) }, locking: subjects.map(\.user), now: now,
+      ofEvents: changes.map { ($0.user, $0.change) }, locking: subjects.map(\.user.id), now: now,
       in: tx)
     var refused: [UUID] = []
     for (change, fault) in zip(changes, faults) {
@@ -106,21 +106,17 @@ public struct EventIntake: Sendable {
     if !refused.isEmpty { try EventStore.deleteKeys(refused, in: tx) }
   }
 
+  /// Under the identity lock: an id that was known above may have been merged away since.
   private func users(
-    of events: [NewEvent], _ known: [UUID: UUID], now: Date, in tx: Transaction
-  ) throws -> [UUID] {
-    let sets = events.compactMap { event in
-      if case .identities(let identities) = event.user { identities } else { nil }
+    of events: [NewEvent], now: Date, in tx: Transaction
+  ) throws -> [ResolvedUser] {
+    let claims = events.map { event in
+      switch event.user {
+      case .id(let id): IdentityResolution.Claim(identities: [], target: id)
+      case .identities(let identities): IdentityResolution.Claim(identities: identities)
+      }
     }
-    var resolved =
-      try sets.isEmpty
-      ? [] : UserStore.resolveOrCreate(sets, now: now, in: tx)[...]
-    return try events.map { event in
-      let user: UUID? =
-        if case .id(let id) = event.user { known[id] } else { resolved.popFirst() }
-      guard let user else { throw HeraldError(.unexpected, "An event lost its user.") }
-      return user
-    }
+    return try UserStore.resolveOrCreate(claims, now: now, in: tx)
   }
 
   private static func seen(

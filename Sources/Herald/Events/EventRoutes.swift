@@ -26,7 +26,8 @@ enum EventRoutes {
     "message_id?": Schema.text(1...256),
     "user": Schema.oneOf([
       Schema.text(1...320),
-      Schema.members(IdentityKind.all.map { ($0.key, Schema.text(1...255)) }),
+      Schema.members(
+        IdentityKind.all.map { ($0.key, Schema.text(1...255)) }, others: Schema.text(1...255)),
     ]),
     "name": Schema.text(1...128), "timestamp?": Schema.instant,
     "properties?": Schema.map(Schema.any),

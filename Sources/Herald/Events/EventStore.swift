@@ -31,12 +31,13 @@ enum EventStore {
     try tx.execute(
       """
       INSERT INTO events (user_id, name, ts, id, properties, source, message_id, received_at,
-        context)
+        context, origin)
       SELECT * FROM unnest(\(events.map(\.stored.user)), \(events.map(\.stored.name)),
         \(events.map(\.stored.timestamp)), \(events.map(\.stored.id)),
         \(events.map { JSONB(bytes: $0.stored.properties) }), \(events.map(\.source)),
         \(events.map(\.messageID)), \(events.map(\.stored.receivedAt)),
-        \(events.map { $0.stored.context.map { JSONB(bytes: $0) } }))
+        \(events.map { $0.stored.context.map { JSONB(bytes: $0) } }),
+        \(events.map(\.stored.origin)))
       """)
   }
 

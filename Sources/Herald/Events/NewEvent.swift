@@ -131,6 +131,8 @@ extension UUID {
 public struct StoredEvent: Sendable {
   public let id: UUID
   public let user: UUID
+  /// The user it came in on, where that was merged into `user`.
+  public var origin: UUID?
   public let name: String
   public let timestamp: Date
   public let receivedAt: Date

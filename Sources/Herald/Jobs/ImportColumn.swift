@@ -37,7 +37,7 @@ enum ImportColumn: Sendable, Equatable {
       if case .identity = column { true } else { column == .user }
     }
     guard namesUser else {
-      let kinds = IdentityKind.all.map(\.key).joined(separator: ", ")
+      let kinds = IdentityForm.standard.kinds.map(\.key).joined(separator: ", ")
       throw HeraldError(
         .invalid, "A column is needed that says whose each row is; name it by one of: \(kinds).")
     }

@@ -55,6 +55,16 @@ enum JobMemberStore {
     _ job: UUID, as segment: String, after version: Int, now: Date, in tx: Transaction
   ) throws -> Int {
     let next = version + 1
+    // Who was merged into another while the list was read.
+    try tx.execute(
+      """
+      WITH gone AS (
+        DELETE FROM job_members j USING user_aliases a
+        WHERE j.job = \(job) AND a.alias_id = j.user_id RETURNING a.user_id
+      )
+      INSERT INTO job_members (job, user_id) SELECT DISTINCT \(job)::uuid, user_id FROM gone
+      ON CONFLICT (job, user_id) DO NOTHING
+      """)
     try tx.execute(
       """
       UPDATE segment_members m SET until_version = \(next)

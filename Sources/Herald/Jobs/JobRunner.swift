@@ -22,6 +22,8 @@ public struct JobRunner: Sendable {
   private let leaseSeconds: Double
   /// Live events this process has taken so far.
   private let liveEvents: @Sendable () -> Int
+  /// How identities in files are read.
+  private let form: @Sendable () async -> IdentityForm
 
   /// `wake`: the one that `Jobs` calls when a job is ready. `observers` hear of imported events too,
   /// told that they are history. `liveEvents` counts those that requests bring, which go first.
@@ -30,9 +32,11 @@ public struct JobRunner: Sendable {
     wake: Wake,
     batchSize: Int = 1000, leaseSeconds: Double = 30,
     liveEvents: @escaping @Sendable () -> Int = { 0 },
+    form: @escaping @Sendable () async -> IdentityForm = { .standard },
     now: @escaping @Sendable () -> Date = { Date() }
   ) {
     self.db = db
+    self.form = form
     self.intake = EventIntake(observers: observers)
     self.partitions = partitions
     self.logger = logger
@@ -102,22 +106,27 @@ public struct JobRunner: Sendable {
   /// One batch: how many records; nil when the job is over, or no longer ours.
   private func step(_ id: UUID, _ lease: UUID) async throws -> Int? {
     let now = now()
-    return try await db.pool.write(timeout: .seconds(600)) { [intake, batchSize, leaseSeconds] tx in
-      guard let job = try JobStore.hold(id, lease: lease, in: tx) else { return nil }
-      guard let kind = Job.Kind(job.kind) else {
-        throw HeraldError(.unexpected, "'\(job.kind)' is no kind of import.")
-      }
-      let caller = Caller.importing(for: job.createdBy)
-      let batch = ImportBatch(
-        job: job, kind: kind, intake: intake, caller: caller, now: now, size: batchSize)
-      let outcome = try batch.run(in: tx)
-      try JobStore.advance(
-        id, to: outcome.progress, done: outcome.done, failed: outcome.failed,
-        leaseSeconds: leaseSeconds, now: now, in: tx)
-      guard outcome.isLast else { return outcome.done }
-      try Self.complete(job, kind, by: caller, now: now, in: tx)
-      return nil
+    let form = await form()
+    return try await db.pool.write(timeout: .seconds(600)) { tx in
+      try IdentityForm.$standard.withValue(form) { try step(id, lease, now: now, in: tx) }
     }
+  }
+
+  private func step(_ id: UUID, _ lease: UUID, now: Date, in tx: Transaction) throws -> Int? {
+    guard let job = try JobStore.hold(id, lease: lease, in: tx) else { return nil }
+    guard let kind = Job.Kind(job.kind) else {
+      throw HeraldError(.unexpected, "'\(job.kind)' is no kind of import.")
+    }
+    let caller = Caller.importing(for: job.createdBy)
+    let batch = ImportBatch(
+      job: job, kind: kind, intake: intake, caller: caller, now: now, size: batchSize)
+    let outcome = try batch.run(in: tx)
+    try JobStore.advance(
+      id, to: outcome.progress, done: outcome.done, failed: outcome.failed,
+      leaseSeconds: leaseSeconds, now: now, in: tx)
+    guard outcome.isLast else { return outcome.done }
+    try Self.complete(job, kind, by: caller, now: now, in: tx)
+    return nil
   }
 
   private static func complete(

@@ -12,11 +12,11 @@ extension Plans {
       _ = try PlanStore.lock(key, in: tx)
       let from = try PlanStore.version(key, versions.from, in: tx)
       let to = try PlanStore.version(key, versions.to, in: tx)
-      guard [.approved, .live, .paused].contains(to.state) else {
+      guard [.approved, .live, .paused, .completed].contains(to.state) else {
         throw HeraldError(
           .wrongState,
-          "Version \(versions.to) is \(to.state.rawValue); people can be moved to a version that is "
-            + "approved, live or paused.", pointer: "/to")
+          "Version \(versions.to) is \(to.state.rawValue); people can be moved only to a version that "
+            + "was approved and is neither cancelled nor superseded.", pointer: "/to")
       }
       let shared = try PlanDocument.stored(from.document)
         .steps(sharedWith: PlanDocument.stored(to.document))

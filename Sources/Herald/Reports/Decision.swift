@@ -36,7 +36,7 @@ struct Decision: Sendable {
     case .outsideWindow: "window"
     case .reentryLimit: "reentry"
     case .unlessHappened: Gate.trigger.rawValue
-    case .erased: "user"
+    case .erased, .merged: "user"
     case .cancelled: Gate.stopped.rawValue
     case .goalReached, .leftAudience: Gate.exit.rawValue
     default: nil

@@ -18,7 +18,9 @@ struct ReportScope: Sendable {
   func admits(_ alias: String) -> SQL {
     guard let predicate else { return "true" }
     return """
-      EXISTS (SELECT FROM users u WHERE u.id = \(identifier: alias).user_id AND (\(predicate)))
+      EXISTS (SELECT FROM users u WHERE u.id = coalesce(
+          (SELECT user_id FROM user_aliases WHERE alias_id = \(identifier: alias).user_id),
+          \(identifier: alias).user_id) AND (\(predicate)))
       """
   }
 }

@@ -111,6 +111,7 @@ enum ReportStore {
     _ runs: [UUID], event: String, seconds: Int, scope: ReportScope, in db: any Queryable
   ) throws -> (treated: Int, heldOut: Int) {
     let span = Double(seconds)
+    let moving = try EventHistory.isMoving(in: db)
     let row = try db.one(
       SQL(
         """
@@ -121,7 +122,7 @@ enum ReportStore {
           WHERE e.run_id = ANY(\(runs)) AND e.state <> 'skipped' AND \(scope.admits("e"))
         ), converted AS (
           SELECT DISTINCT e.entrant, e.run_id, e.entry_key, e.held_out
-          FROM entries e JOIN events v ON v.user_id = e.user_id
+          FROM entries e JOIN \(EventHistory.table(moving: moving)) v ON v.user_id = e.user_id
           WHERE v.name = \(event) AND v.ts > e.entered_at
             AND v.ts <= e.entered_at + make_interval(secs => \(span))
             AND v.ts > (SELECT min(entered_at) FROM entries)

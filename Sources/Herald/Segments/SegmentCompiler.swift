@@ -27,13 +27,15 @@ enum SegmentCompiler {
 
   /// Boolean over alias `u` (`users`), never NULL. Conditions and lists of named segments come from
   /// `closure` alone. `group`: the subscription group that `reachable` asks about too.
+  /// `moving`: whether events are on their way to the users they are of (`EventHistory.isMoving`).
   static func predicate(
     _ condition: Condition, closure: SegmentClosure, now: Date, projectZone: String,
-    unknown: UnknownConsent = .standard, group: String? = nil, shape: Shape = .crowd
+    unknown: UnknownConsent = .standard, group: String? = nil, shape: Shape = .crowd,
+    moving: Bool = false
   ) throws -> SQL {
     var compilation = Compilation(
       closure: closure, now: now, projectZone: projectZone, unknown: unknown, group: group,
-      shape: shape)
+      shape: shape, events: EventHistory.table(moving: moving))
     let predicate = try compilation.node(condition)
     guard predicate.parameters.count <= maximumParameters else {
       throw HeraldError.segmentTooLarge
@@ -63,6 +65,7 @@ private struct Compilation {
   let unknown: UnknownConsent
   var group: String?
   let shape: SegmentCompiler.Shape
+  var events: SQL = EventHistory.table(moving: false)
   var nodes = 0
   /// The named segments around the node at hand.
   var path: [String] = []
@@ -348,14 +351,14 @@ extension Compilation {
     }
     if test.measure == .count, let exists = Self.asksForExistence(test.comparisons) {
       let some: SQL = """
-        EXISTS (SELECT FROM events AS e WHERE e.user_id = u.id AND \(matching(person: "u")))
+        EXISTS (SELECT FROM \(events) AS e WHERE e.user_id = u.id AND \(matching(person: "u")))
         """
       return exists ? some : "(NOT \(some))"
     }
     let measured = Self.every(test.comparisons.map { Self.compare(Self.measure(test.measure), $0) })
     if shape == .few {
       return """
-        (SELECT \(measured) FROM events AS e \
+        (SELECT \(measured) FROM \(events) AS e \
         WHERE e.user_id = u.id AND \(matching(person: "u")))
         """
     }
@@ -364,7 +367,7 @@ extension Compilation {
     let people: SQL = isLocal ? " JOIN users AS p ON p.id = e.user_id" : ""
     let having: SQL = zeroHolds ? "NOT (\(measured))" : measured
     let groups: SQL = """
-      EXISTS (SELECT FROM (SELECT e.user_id FROM events AS e\(people) \
+      EXISTS (SELECT FROM (SELECT e.user_id FROM \(events) AS e\(people) \
       WHERE \(matching(person: "p")) GROUP BY e.user_id HAVING \(having)) AS g \
       WHERE g.user_id = u.id)
       """
@@ -415,7 +418,7 @@ extension Compilation {
     var tests: [SQL] = []
     for (index, step) in test.steps.enumerated() {
       let links = chained(step, index)
-      let table: SQL = "events AS \(Self.alias(index))"
+      let table: SQL = "\(events) AS \(Self.alias(index))"
       if index == last, test.lastIsAbsent {
         if case .rolling(let span) = step.within {
           tests.append(

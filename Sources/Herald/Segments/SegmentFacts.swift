@@ -120,9 +120,11 @@ extension SegmentFacts {
     _ names: [String], to people: inout [UUID: PersonFacts], in db: any Queryable
   ) throws {
     guard !names.isEmpty else { return }
+    let moving = try EventHistory.isMoving(in: db)
     let rows = try db.query(
       """
-      SELECT user_id, name, ts, properties FROM events
+      SELECT user_id, name, ts, properties
+      FROM \(EventHistory.table(moving: moving)) AS e
       WHERE user_id = ANY(\(Array(people.keys))) AND name = ANY(\(names))
       """)
     for row in rows {

@@ -48,7 +48,9 @@ public enum SegmentMemberStore {
 
   static func count(_ key: String, in db: any Queryable) throws -> Int {
     try db.one(
-      "SELECT count(*) FROM segment_members WHERE segment = \(key) AND until_version IS NULL")?
-      .get(0) ?? 0
+      """
+      SELECT count(*) FROM segment_members m WHERE segment = \(key) AND until_version IS NULL
+        AND NOT EXISTS (SELECT FROM user_aliases a WHERE a.alias_id = m.user_id)
+      """)?.get(0) ?? 0
   }
 }

@@ -113,7 +113,7 @@ extension Segments {
     ) throws -> SQL {
       let members = try SegmentCompiler.predicate(
         condition, closure: closure, now: now, projectZone: settings.timeZone,
-        unknown: settings.unknownConsent)
+        unknown: settings.unknownConsent, moving: EventHistory.isMoving(in: tx))
       let scope = try UserScope.predicate(
         caller, now: now, projectZone: settings.timeZone, in: tx)
       return "(\(members)) AND (\(scope))"

@@ -52,6 +52,12 @@ enum DeadLetterStore {
     return try DeadLetter(row)
   }
 
+  static func newest(_ source: String, in db: any Queryable) throws -> UUID? {
+    try db.one(
+      "SELECT id FROM source_dead_letters WHERE source = \(source) ORDER BY id DESC LIMIT 1")?
+      .get("id")
+  }
+
   /// The oldest after `id` and up to `last`, locked; those that somebody else is replaying are left out.
   static func lock(
     _ source: String, after id: UUID?, upTo last: UUID, limit: Int, in tx: Transaction

@@ -119,7 +119,8 @@ struct SourceIntake: Sendable {
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
     let accepted = mapped.indices.filter { outcomes[$0] == .accepted }.map { mapped[$0] }
     guard !accepted.isEmpty else { return outcomes }
-    let users = try UserStore.resolveOrCreate(accepted.map(\.identities), now: now, in: tx)
+    let claims = accepted.map { IdentityResolution.Claim(identities: $0.identities) }
+    let users = try UserStore.resolveOrCreate(claims, now: now, in: tx)
     let changes = zip(users, accepted).compactMap { user, item in
       UserChange(item.attributes).map { (user: user, change: $0) }
     }

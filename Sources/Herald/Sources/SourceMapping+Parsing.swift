@@ -18,7 +18,7 @@ extension SourceMapping {
       reader.add(.required, "user", "At least one identity is needed to know the user by.")
     }
     for member in identities where IdentityKind.named(member.name) == nil {
-      let known = IdentityKind.all.map(\.key).joined(separator: ", ")
+      let known = IdentityForm.standard.kinds.map(\.key).joined(separator: ", ")
       reader.faults.add(
         .unknownField, at: member.value.field,
         "There is no such kind of identity; there are \(known).")

@@ -16,6 +16,8 @@ struct SourcePuller: Sendable {
   let wake: Wake
   let now: @Sendable () -> Date
   let logger: Logger
+  /// How identities in pages are read.
+  var form: @Sendable () async -> IdentityForm = { IdentityForm() }
 
   /// Sources pulled at a time by one process.
   private static let width = 4
@@ -35,7 +37,8 @@ struct SourcePuller: Sendable {
   private func pullDue() async {
     while !Task.isCancelled {
       do {
-        if try await runNext() { continue }
+        let ran = try await IdentityForm.$standard.withValue(await form()) { try await runNext() }
+        if ran { continue }
       } catch let error as PostgresError where error.isUnavailable {
         // Said by readiness.
       } catch is CancellationError {

@@ -1,4 +1,3 @@
-import Cryptography
 import Foundation
 import JSON
 import Postgres
@@ -83,15 +82,16 @@ extension Sources {
   /// All that are there now, oldest first, in transactions of some hundred.
   func replayAll(of key: String, by caller: Caller, now: Date) async throws -> ReplayReport {
     try Self.requireUnscoped(caller)
-    try await db.write { tx in
+    let newest = try await db.write { tx in
       _ = try SourceStore.load(key, in: tx)
       try AuditStore.append(
         AuditEntry("source.replayed", "source", key, after: ["all": true], by: caller, at: now),
         in: tx)
+      return try DeadLetterStore.newest(key, in: tx)
     }
     var report = ReplayReport()
     var last: UUID?
-    let end = UUIDv7.at(now.addingTimeInterval(1))
+    guard let end = newest else { return report }
     while true {
       let after = last
       let batch = try await db.write { [intake] tx in

@@ -44,7 +44,7 @@ public enum RuleTags {
         let closure = try SegmentStore.closure(of: condition, in: tx)
         let predicate = try SegmentCompiler.predicate(
           condition, closure: closure, now: now, projectZone: settings.timeZone,
-          unknown: settings.unknownConsent)
+          unknown: settings.unknownConsent, moving: EventHistory.isMoving(in: tx))
         let (set, removed) = try TagStore.apply(
           rule: predicate, tag: rule.tag, now: now, in: tx)
         return Outcome(tag: rule.tag, set: set, removed: removed, problem: nil)

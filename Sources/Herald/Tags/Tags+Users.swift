@@ -9,11 +9,14 @@ extension Tags {
     now: Date
   ) async throws -> (tag: UserTag, created: Bool) {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      let watch = try PartWatch(of: ref, user, in: tx)
       let tag = try TagStore.load(key, in: tx).tag
       let assignment = try tag.assignment(user, value, expiresAt: expiresAt, now: now)
       let before = try UserTagStore.find(key, of: user, now: now, in: tx)
       try UserTagStore.assign([assignment], source: "api", now: now, in: tx)
+      try watch?.record(in: tx)
       guard let after = try UserTagStore.find(key, of: user, now: now, in: tx) else {
         throw HeraldError(.unexpected, "The tag was not stored.")
       }
@@ -28,11 +31,14 @@ extension Tags {
   /// 404 when the user does not have the tag.
   func remove(_ key: String, from ref: UserRef, by caller: Caller, now: Date) async throws {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      let watch = try PartWatch(of: ref, user, in: tx)
       guard let before = try UserTagStore.find(key, of: user, now: now, in: tx) else {
         throw HeraldError(.notFound, "The user does not have the tag '\(key)'.")
       }
       try UserTagStore.remove([(user, key)], in: tx)
+      try watch?.record(in: tx)
       try AuditStore.append(
         AuditEntry(
           "user.untagged", "user", user.text, before: before.auditJSON, by: caller, at: now),
@@ -54,6 +60,7 @@ extension Tags {
     _ key: String, _ change: BulkChange, by caller: Caller, now: Date
   ) async throws -> (add: [Users.ItemResult], remove: [Users.ItemResult]) {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let tag = try TagStore.load(key, in: tx).tag
       let add = try Self.resolve(change.add, for: caller, now: now, in: tx)
       let remove = try Self.resolve(change.remove, for: caller, now: now, in: tx)

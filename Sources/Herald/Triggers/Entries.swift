@@ -10,14 +10,14 @@ struct Entries {
   let now: Date
   private let audience: SQL
 
-  init(_ plan: ApprovedPlan, project: ProjectSettings, now: Date) throws {
+  init(_ plan: ApprovedPlan, project: ProjectSettings, now: Date, in tx: Transaction) throws {
     self.plan = plan
     self.project = project
     self.now = now
     // A plan never reaches beyond the user scope of whoever submitted it.
     let parts = [
-      try plan.audience(now: now, project, shape: .few),
-      try plan.scope(now: now, project, shape: .few),
+      try plan.audience(now: now, project, shape: .few, in: tx),
+      try plan.scope(now: now, project, shape: .few, in: tx),
     ].compactMap(\.self)
     audience =
       parts.isEmpty ? "true" : "(\(SQL.joined(parts, separator: " AND ")))"

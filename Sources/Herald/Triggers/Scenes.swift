@@ -38,8 +38,8 @@ public struct Scenes: Sendable {
         let version = try PlanStore.version(name.plan, name.version, in: tx)
         guard version.state == .live, !plan.paused else { continue }
         let parts = [
-          try approved.predicate(crowd, now: now, project),
-          try approved.scope(now: now, project) ?? "true",
+          try approved.predicate(crowd, now: now, project, in: tx),
+          try approved.scope(now: now, project, in: tx) ?? "true",
         ]
         let refusal = try launches.freeze(
           approved, occurrence: "scene:\(scene.id.text)", SQL.joined(parts, separator: " AND "),

@@ -65,7 +65,7 @@ struct Schedules: Sendable {
     _ occurrence: Occurrence, _ approved: ApprovedPlan, _ plan: Plan, _ version: PlanVersion,
     _ project: ProjectSettings, now: Date, in tx: Transaction
   ) throws -> Bool {
-    let crowd = try approved.crowd(at: occurrence, now: now, project)
+    let crowd = try approved.crowd(at: occurrence, now: now, project, in: tx)
     let refusal = try launches.freeze(
       approved, occurrence: occurrence.name, crowd, project, now: now, in: tx)
     guard let refusal else { return true }
@@ -120,17 +120,19 @@ extension PlanDocument {
 
 extension ApprovedPlan {
   /// The crowd of one occurrence as SQL over `users u`.
-  func crowd(at occurrence: Occurrence, now: Date, _ project: ProjectSettings) throws -> SQL {
+  func crowd(
+    at occurrence: Occurrence, now: Date, _ project: ProjectSettings, in tx: Transaction
+  ) throws -> SQL {
     let members: SQL
     switch document.trigger {
-    case .date(let date): members = try date.crowd(at: occurrence, now: now, project)
-    case .once, .recurring, .event, .api, .scene: members = try crowd(now: now, project)
+    case .date(let date): members = try date.crowd(at: occurrence, now: now, project, in: tx)
+    case .once, .recurring, .event, .api, .scene: members = try crowd(now: now, project, in: tx)
     }
     var parts = [members]
     if let recurrence = document.trigger.recurrence, recurrence.zone == nil {
       parts.append("\(SegmentCompiler.zone(projectZone: project.timeZone)) = \(occurrence.zone)")
     }
-    if case .date = document.trigger, let scope = try scope(now: now, project) {
+    if case .date = document.trigger, let scope = try scope(now: now, project, in: tx) {
       parts.append(scope)
     }
     return SQL.joined(parts.map { "(\($0))" }, separator: " AND ")
@@ -141,13 +143,13 @@ extension DateTrigger {
   /// Whose date and offset come to the occurrence's day. A person's 29 February is 1 March in a
   /// common year. Over `users u`.
   fileprivate func crowd(
-    at occurrence: Occurrence, now: Date, _ project: ProjectSettings
+    at occurrence: Occurrence, now: Date, _ project: ProjectSettings, in tx: Transaction
   ) throws -> SQL {
     let day = CivilDay(daysSince1970: occurrence.day.daysSince1970 - offsetDays)
     func compile(_ condition: Condition, now: Date) throws -> SQL {
       try SegmentCompiler.predicate(
         condition, closure: .empty, now: now, projectZone: project.timeZone,
-        unknown: project.unknownConsent)
+        unknown: project.unknownConsent, moving: EventHistory.isMoving(in: tx))
     }
     switch origin {
     case .attribute(let key, isYearly: true):

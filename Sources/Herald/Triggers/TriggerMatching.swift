@@ -43,7 +43,7 @@ struct TriggerMatching: EventObserver {
     try EntryStore.lock(counted.flatMap { $0.1.map(\.user) }, in: tx)
     var isDue = false
     for (candidate, events) in matches {
-      let entries = try Entries(candidate.plan, project: project, now: now)
+      let entries = try Entries(candidate.plan, project: project, now: now, in: tx)
       isDue = try entries.enter(events, by: candidate.trigger, in: tx) || isDue
     }
     return isDue

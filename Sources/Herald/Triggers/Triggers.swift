@@ -31,7 +31,7 @@ public struct Triggers: Sendable {
           ]
         ], key: plan.document.reentry?.key.flatMap { properties[$0] })
       if plan.document.reentry != nil { try EntryStore.lock([user], in: tx) }
-      let entries = try Entries(plan, project: settings, now: now)
+      let entries = try Entries(plan, project: settings, now: now, in: tx)
       guard let outcome = try entries.enter([entrant], in: tx).first else {
         throw HeraldError(.wrongState, "Today's run of plan '\(key)' was cancelled.")
       }

@@ -67,7 +67,8 @@ enum UserSchema {
     Schema.text(1...255), Schema.array(Schema.text(1...255), max: 20),
   ])
   private static let identities = Schema.members(
-    IdentityKind.all.map { ($0.key, $0.multiple ? identityValues : Schema.text(1...255)) })
+    IdentityKind.all.map { ($0.key, $0.multiple ? identityValues : Schema.text(1...255)) },
+    others: identityValues)
   private static let consents = Subscription.map(
     Schema.choice(ConsentState.allCases.map(\.rawValue)))
   private static let tagValue = Schema.oneOf([Schema.bool, Schema.number, Schema.string])
@@ -108,10 +109,11 @@ enum UserSchema {
 
 extension Schema {
   /// A closed object of optional members that are known only as a list.
-  static func members(_ members: [(String, JSONValue)]) -> JSONValue {
+  /// `others`: what further members may be; nil for none.
+  static func members(_ members: [(String, JSONValue)], others: JSONValue? = nil) -> JSONValue {
     [
       "type": "object", "properties": .object(JSONObject(members.map { (key: $0.0, value: $0.1) })),
-      "additionalProperties": false,
+      "additionalProperties": others ?? false,
     ]
   }
 

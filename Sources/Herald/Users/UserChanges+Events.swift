@@ -10,30 +10,32 @@ extension UserChanges {
   /// `others` are users whose rows the caller will write too: all are locked at once, in the order
   /// of their ids, so that two writers never wait for each other.
   static func apply(
-    ofEvents items: [(user: UUID, change: UserChange)], locking others: [UUID], now: Date,
+    ofEvents items: [(user: ResolvedUser, change: UserChange)], locking others: [UUID], now: Date,
     in tx: Transaction
   ) throws -> [JSONFault?] {
     guard !items.isEmpty else { return [] }
-    let needing = Set(items.lazy.filter { !$0.change.attributes.isPlain }.map(\.user))
+    let needing = Set(items.lazy.filter { !$0.change.attributes.isPlain }.map(\.user.id))
     var sheet = AttributeSheet(
       try UserStore.lockAttributes(
-        of: needing, locking: Set(others).union(items.map(\.user)), in: tx))
+        of: needing, locking: Set(others).union(items.map(\.user.id)), in: tx))
+    let watch = try PartWatch(Array(Set(items.map(\.user.id))), in: tx)
     var folded = FoldedChanges()
     let faults = items.map { user, change -> JSONFault? in
       var change = change
-      if needing.contains(user) {
+      if needing.contains(user.id) {
         do throws(JSONFault) {
-          change.attributes = try sheet.apply(change.attributes, to: user)
+          change.attributes = try sheet.apply(change.attributes, to: user.id)
         } catch {
           return error
         }
       }
-      folded.add(change, to: user)
+      folded.add(change, to: user.id, from: user.origin)
       return nil
     }
     let rows = folded.changes.filter(\.value.changesRow)
       .map { UserStore.RowChange(id: $0, change: $1) }.sorted { $0.id.text < $1.id.text }
     try UserStore.update(rows, now: now, in: tx)
+    try watch.record(origins: folded.origins, in: tx)
     try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
     return faults
   }

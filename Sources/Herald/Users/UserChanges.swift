@@ -36,31 +36,31 @@ enum UserChanges {
     let claims = changes.map { index, change in
       IdentityResolution.Claim(identities: change.identities, target: items[index].target)
     }
-    let (claimed, created) = try UserStore.claim(claims, .strict, now: now, in: tx)
+    let claimed = try IdentityClaims.resolve(claims, .strict, by: caller, now: now, in: tx)
     var folded = FoldedChanges()
-    var sheet = try sheet(claimed, changes.map(\.change), in: tx)
-    for (outcome, (index, change)) in zip(claimed, changes) {
-      switch outcome {
+    var sheet = try sheet(claimed.results.map(\.outcome), changes.map(\.change), in: tx)
+    for (result, (index, change)) in zip(claimed.results, changes) {
+      switch result.outcome {
       case .user(let id, let isNew):
         do throws(JSONFault) {
           var change = change
           if sheet != nil {
             change.attributes = try sheet?.apply(change.attributes, to: id) ?? change.attributes
           }
-          folded.add(change, to: id)
+          folded.add(change, to: id, from: result.origin)
           outcomes[index] = .changed(id, created: isNew)
         } catch {
           let place = items[index].pointer.appending("attributes")
           outcomes[index] = .refused(HeraldError.invalid([error.inside(place)]))
           // A user that was made for it stays, empty: the identities may be of later items too.
-          if isNew { folded.add(UserChange(), to: id) }
+          if isNew { folded.add(UserChange(), to: id, from: nil) }
         }
       case .conflict(let reason):
         let pointer = items[index].pointer.appending("identities").description
         outcomes[index] = .refused(HeraldError(.identityConflict, reason, pointer: pointer))
       }
     }
-    try write(folded, created: created, tagging, source: source, now: now, in: tx)
+    try write(folded, created: claimed.created, tagging, source: source, now: now, in: tx)
     return try outcomes.map { outcome in
       guard let outcome else { throw HeraldError(.unexpected, "A change was lost.") }
       return outcome
@@ -89,6 +89,7 @@ enum UserChanges {
     try UserStore.insert(rows.filter { created.contains($0.id) }, now: now, in: tx)
     let known = rows.filter { !created.contains($0.id) }
     if !known.isEmpty { try UserStore.lock(known.map(\.id), in: tx) }
+    let watch = try PartWatch(known.map(\.id), in: tx)
     try UserStore.update(known.filter(\.change.changesRow), now: now, in: tx)
     try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
     try tagging.write(rows.map { ($0.id, $0.change.tags) }, source: source, now: now, in: tx)
@@ -101,14 +102,18 @@ enum UserChanges {
     try DeviceStore.register(
       rows.flatMap { row in row.change.devices.map { .init(user: row.id, device: $0) } }, now: now,
       in: tx)
+    try watch.record(origins: folded.origins, in: tx)
   }
 }
 
 /// The changes of each user in one: a statement may touch a row once only.
 struct FoldedChanges {
   private(set) var changes: [UUID: UserChange] = [:]
+  /// The users they came in on, of those that were merged; the last one where there are several.
+  private(set) var origins: [UUID: UUID] = [:]
 
-  mutating func add(_ change: UserChange, to user: UUID) {
+  mutating func add(_ change: UserChange, to user: UUID, from origin: UUID?) {
+    origins[user] = origin
     if changes[user] == nil { changes[user] = change } else { changes[user]?.append(change) }
   }
 }

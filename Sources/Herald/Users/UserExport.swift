@@ -6,9 +6,10 @@ import Postgres
 enum UserExport {
   /// Every table with rows of a user; `user_id` itself is left out. A test walks the schema.
   static let tables = [
-    "identities", "identity_history", "user_aliases", "consents", "consent_history", "devices",
-    "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits", "attempts",
-    "receipts", "queue", "coupon_issues", "coupon_redemptions",
+    "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
+    "devices",
+    "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits",
+    "attempts", "receipts", "queue", "coupon_issues", "coupon_redemptions",
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {

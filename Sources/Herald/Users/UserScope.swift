@@ -17,7 +17,7 @@ public enum UserScope {
       let settings = try SettingsStore.load(in: db).settings
       return try SegmentCompiler.predicate(
         scope, closure: closure, now: now, projectZone: projectZone ?? settings.timeZone,
-        unknown: settings.unknownConsent)
+        unknown: settings.unknownConsent, moving: EventHistory.isMoving(in: db))
     } catch let error as HeraldError {
       // The fault of who made the key, not of what is asked with it.
       throw HeraldError(

@@ -59,9 +59,7 @@ extension UserStore {
       ORDER BY created_at, kind, value
       """)
     {
-      guard let kind = IdentityKind.named(try row.get(1, as: String.self)) else { continue }
-      all[try row.get(0, as: UUID.self), default: []].append(
-        Identity(kind: kind, value: try row.get(2, as: String.self)))
+      all[try row.get(0, as: UUID.self), default: []].append(try Identity(row))
     }
     return all
   }

@@ -41,6 +41,8 @@ enum UserStore {
         JOIN users u ON u.id = c.id
       )
       UPDATE users u SET attributes = n.attributes, time_zone = n.time_zone, locale = n.locale,
+        attribute_times
+          = herald_attribute_times(u.attribute_times, u.attributes, n.attributes, \(now)),
         updated_at = \(now), version = u.version + 1
       FROM n
       WHERE u.id = n.id
@@ -190,8 +192,8 @@ extension User {
   init(_ row: Row) throws {
     id = try row.get("id")
     attributes = try row.json("attributes").objectValue ?? [:]
-    identities = try row.pairs("identities").compactMap { kind, value in
-      IdentityKind.named(kind).map { Identity(kind: $0, value: value) }
+    identities = try row.pairs("identities").map { kind, value in
+      Identity(kind: IdentityKind.named(kind) ?? .undeclared(kind), value: value)
     }
     tags = try row.optionalJSON("tags")?.objectValue ?? [:]
     var consents: [Channel: ConsentState] = [:]

@@ -27,7 +27,7 @@ extension Users {
         filters.append(
           try SegmentCompiler.predicate(
             Self.membership(segment), closure: closure, now: now, projectZone: settings.timeZone,
-            unknown: settings.unknownConsent))
+            unknown: settings.unknownConsent, moving: EventHistory.isMoving(in: db)))
       }
       return try UserStore.list(
         page, filter: .joined(filters.map { "(\($0))" }, separator: " AND "), now: now, in: db)

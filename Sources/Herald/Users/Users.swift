@@ -32,22 +32,24 @@ public struct Users: Sendable {
 
   /// Creates or changes the user whom the identities name.
   ///
-  /// Identities of several known users are a 409 `identity_conflict`, but for what product.md makes
-  /// safe: a telephone number, e-mail address or openid goes to the user whom an external_id (or
-  /// unionid) of the same request names when its owner has another one, and a device goes to whoever
-  /// logs in. Merging is not done here.
+  /// Several known users are merged, or identities go from one to the other, by the rules of
+  /// `IdentityResolution`. Where none applies it is a 409 `identity_conflict`, nothing of the change
+  /// is made, and the conflict is put before a person.
   func upsert(
     _ change: UserChange, by caller: Caller, now: Date
   ) async throws -> (user: User, created: Bool) {
-    try await db.write { tx in
+    try await db.write { tx -> Result<(user: User, created: Bool), HeraldError> in
       let item = UserChanges.Item(change: change)
-      let (id, created) = try Self.apply(item, by: caller, now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          created ? "user.created" : "user.put", "user", id.text, after: change.auditJSON,
-          by: caller, at: now), in: tx)
-      return (try UserStore.load(id, now: now, in: tx), created)
-    }
+      switch try Self.apply(item, by: caller, now: now, in: tx) {
+      case .refused(let error): return .failure(error)
+      case .changed(let id, let created):
+        try AuditStore.append(
+          AuditEntry(
+            created ? "user.created" : "user.put", "user", id.text, after: change.auditJSON,
+            by: caller, at: now), in: tx)
+        return .success((try UserStore.load(id, now: now, in: tx), created))
+      }
+    }.get()
   }
 
   /// Every good change is made, whatever the others are.
@@ -80,28 +82,34 @@ public struct Users: Sendable {
   func patch(
     _ ref: UserRef, _ change: UserChange, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> User {
-    try await db.write { tx in
+    try await db.write { tx -> Result<User, HeraldError> in
+      try change.identities.isEmpty
+        ? IdentityLock.share(in: tx) : IdentityLock.holdAlone(in: tx)
       let id = try UserScope.load(ref, for: caller, now: now, in: tx)
       try UserStore.lock([id], in: tx)
       let known = try UserStore.load(id, now: now, in: tx)
       try Precondition.check(expecting, actual: known.version)
-      let item = UserChanges.Item(change: change, target: id)
-      _ = try Self.apply(item, by: caller, now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "user.changed", "user", id.text, after: change.auditJSON, by: caller, at: now), in: tx)
-      return try UserStore.load(id, now: now, in: tx)
-    }
+      let target = try IdentityStore.origin(of: ref, in: tx)
+      let item = UserChanges.Item(change: change, target: target)
+      switch try Self.apply(item, by: caller, now: now, in: tx) {
+      case .refused(let error): return .failure(error)
+      case .changed(let id, _):
+        try AuditStore.append(
+          AuditEntry(
+            "user.changed", "user", id.text, after: change.auditJSON, by: caller, at: now),
+          in: tx)
+        return .success(try UserStore.load(id, now: now, in: tx))
+      }
+    }.get()
   }
 
   private static func apply(
     _ item: UserChanges.Item, by caller: Caller, now: Date, in tx: Transaction
-  ) throws -> (UUID, created: Bool) {
-    switch try apply([item], by: caller, now: now, in: tx).first {
-    case .changed(let id, let created)?: return (id, created)
-    case .refused(let error)?: throw error
-    case nil: throw HeraldError(.unexpected, "A change was lost.")
+  ) throws -> ItemResult {
+    guard let result = try apply([item], by: caller, now: now, in: tx).first else {
+      throw HeraldError(.unexpected, "A change was lost.")
     }
+    return result
   }
 
   /// Under a user scope one by one: each change is undone when it touches, or makes, a user that

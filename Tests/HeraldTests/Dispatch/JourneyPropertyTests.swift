@@ -77,7 +77,7 @@ import Testing
     case 0: break
     case 1:
       do {
-        try await db.dispatch { tx in
+        try await db.dispatch { tx -> Void in
           _ = try preparation.run(entries, in: tx)
           throw Kill()
         }

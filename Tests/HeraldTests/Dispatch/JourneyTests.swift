@@ -30,6 +30,7 @@ import Testing
           """#)
       #expect(scene.sent.count == 3)
       // u-0 pays while the nudge's chain goes on: the goal ends the way.
+      scene.herald.clock.advance(by: 1)
       try await scene.event("order_paid", by: 0)
       try await scene.drain(600)
       // u-1 pays while the plan waits for just that: it goes on as written.
@@ -163,8 +164,8 @@ import Testing
         """
         INSERT INTO receipts (user_id, delivery_id, event, at, run_id, step_id, plan, channel,
           sender, received_at)
-        SELECT d.user_id, d.id, 'clicked', created_at, run_id, step_id, plan, channel, sender,
-          created_at
+        SELECT d.user_id, d.id, 'clicked', d.created_at, run_id, step_id, plan, channel, sender,
+          d.created_at
         FROM deliveries d JOIN identities i ON i.user_id = d.user_id AND i.value IN ('u-0', 'u-2')
         """)
       try await scene.herald.execute(
@@ -234,6 +235,7 @@ import Testing
           "goals": [{"stage": "convert", "event": "bought", "within": "1d"}],
           "exit": {"on_goal": true, "on_leaving_audience": true}
           """#)
+      scene.herald.clock.advance(by: 1)
       try await scene.event("bought", by: 0)
       try await scene.drain()
       #expect(try await scene.visits()["w"] == "waiting 3, exited 1, goal_reached 1")

@@ -162,7 +162,7 @@ enum PlanText {
   @Test("'next' jumps forward and 'end' ends")
   func next() throws {
     let steps = [
-      PlanText.step("a", PlanText.push, #""next": "c""#),
+      #"{"id": "a", "split": [{"share": 0.5, "then": "b"}], "next": "c"}"#,
       PlanText.step("b", PlanText.push, #""next": "end""#), PlanText.step("c", PlanText.push),
     ]
     let plan = try PlanText.parse(PlanText.plan(steps: steps.joined(separator: ",")))

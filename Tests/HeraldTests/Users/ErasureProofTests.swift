@@ -86,4 +86,27 @@ struct ErasureProofTests {
       #expect(try await herald.count(kept) == 0)
     }
   }
+
+  @Test("conflicts of their identities go too")
+  func conflicts() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      let id = try await herald.user("u-1", key: key)
+      let user = try #require(UUID(uuidString: id))
+      let now = herald.clock.now
+      try await herald.execute(
+        """
+        INSERT INTO identity_conflicts (id, one_id, other_id, state, kind, identities, opened_at,
+          last_seen_at)
+        VALUES (gen_random_uuid(), \(user), 'ffffffff-ffff-7fff-bfff-ffffffffffff', 'open',
+          'external_id', '{"phone": ["+8613800138000"]}', \(now), \(now))
+        """)
+      let answer = try await herald.call(.delete, "/v1/users/\(id)", key: key)
+      let proof = try await herald.call(
+        .get, try #require(answer.headers["location"]), key: key)
+      #expect(proof.json["verified"] == true)
+      #expect(proof.json["tables"]?["identity_conflicts"]?["deleted"] == 1)
+      #expect(try await herald.count("SELECT count(*) FROM identity_conflicts") == 0)
+    }
+  }
 }

@@ -25,6 +25,8 @@ struct PeopleAPI: Sendable {
     let text: String
   }
 
+  static let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+
   let db: Database
   let writer: EventWriter
   let runner: JobRunner
@@ -48,7 +50,7 @@ struct PeopleAPI: Sendable {
     _ db: Database, observers: [any EventObserver], limits: EventWriter.Limits, batchSize: Int
   ) throws {
     self.db = db
-    let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    let logger = Self.logger
     let wake = Wake()
     writer = EventWriter(db: db, logger: logger, observers: observers, limits: limits)
     partitions = Partitions(db: db, settings: { ProjectSettings() }, logger: logger)
@@ -60,7 +62,10 @@ struct PeopleAPI: Sendable {
       UserRoutes.endpoints(Users(db: db)) + ErasureRoutes.endpoints(Erasures(db: db))
       + TagRoutes.endpoints(tags)
       + UserTagRoutes.endpoints(tags) + EventRoutes.endpoints(Events(writer: writer))
-      + JobRoutes.endpoints(Jobs(db: db, wake: wake))
+      + JobRoutes.endpoints(Jobs(db: db, wake: wake)) + MergeRoutes.endpoints(Merges(db: db))
+      + IdentityConflictRoutes.endpoints(IdentityConflicts(db: db))
+      + IdentityKindRoutes.endpoints(IdentityKinds(db: db) { ProjectSettings() })
+      + AttributeRoutes.endpoints(Attributes(db: db))
     router = try Router(
       endpoints.map { endpoint in
         Route(endpoint.method, endpoint.pattern, handler: .immediate { _ in .noContent })

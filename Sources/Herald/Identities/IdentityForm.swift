@@ -9,14 +9,25 @@ public struct IdentityFault: Error, Sendable, Equatable {
 /// as E.164 by the project's region.
 public struct IdentityForm: Sendable {
   public let region: PhoneRegion
+  /// The declared kinds, highest priority first.
+  public let kinds: [IdentityKind]
 
-  public init(region: PhoneRegion = .china) { self.region = region }
+  public init(region: PhoneRegion = .china, kinds: [IdentityKind] = IdentityKind.all) {
+    self.region = region
+    self.kinds = kinds
+  }
 
-  public static let standard = IdentityForm()
+  /// As the project has it: bound for each request and each piece of background work by who starts
+  /// it, and for transactions by `Database`. The defaults elsewhere.
+  @TaskLocal public static var standard = IdentityForm()
+
+  public func kind(_ key: String) -> IdentityKind? {
+    kinds.first { $0.key.utf8.elementsEqual(key.utf8) }
+  }
 
   public func identity(_ kind: String, _ text: String) throws(IdentityFault) -> Identity {
-    guard let known = IdentityKind.named(kind) else {
-      let kinds = IdentityKind.all.map { "'\($0.key)'" }.joined(separator: ", ")
+    guard let known = self.kind(kind) else {
+      let kinds = kinds.map { "'\($0.key)'" }.joined(separator: ", ")
       throw IdentityFault(detail: "This is no kind of identity; use one of \(kinds).")
     }
     return Identity(kind: known, value: try value(text, of: known))
