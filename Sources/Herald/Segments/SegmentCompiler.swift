@@ -6,9 +6,8 @@ import Postgres
 /// Turns conditions into SQL: the one place that does.
 ///
 /// What comes out is a boolean expression over `u`, a row of `users`, that is never NULL and never
-/// raises, whatever lies in the database. Nothing a person wrote becomes text of the statement: names,
-/// values and instants are parameters, and `now` is one of them. The meaning of each node is that of
-/// `Condition.evaluate`; a property test holds the two together.
+/// raises, whatever the database has. Nothing a person wrote becomes text: names, values and instants,
+/// `now` too, are parameters. A property test holds each node to the meaning of `Condition.evaluate`.
 enum SegmentCompiler {
   /// For how many people the predicate is asked at once.
   enum Shape: Sendable {
