@@ -19,6 +19,8 @@ public enum Migrations {
     (13, "identity", PackageResources._013_identity_sql),
     (14, "sources", PackageResources._014_sources_sql),
     (15, "people", PackageResources._015_people_sql),
+    (17, "journeys", PackageResources._017_journeys_sql),
+    (18, "triggers", PackageResources._018_triggers_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

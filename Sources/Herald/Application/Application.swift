@@ -14,6 +14,8 @@ public final class Application: Sendable {
   public let audits: Audits
   /// Called when something may be due: an approval, a resumption.
   public let wake = Wake()
+  /// Called when an event has made something due in the queue.
+  private let due = Wake()
   /// Every endpoint; the router and the OpenAPI document are made from it.
   public let endpoints: [Endpoint]
   /// The OpenAPI document over all endpoints.
@@ -55,7 +57,9 @@ public final class Application: Sendable {
     let partitions = Partitions(db: db, settings: project, logger: logger)
     let catalogue = Catalogue(db: db)
     let jobsWake = Wake()
-    let observers: [any EventObserver] = [CatalogueObserver()]
+    let observers: [any EventObserver] = [
+      CatalogueObserver(), TriggerMatching { [due] in due.call() },
+    ]
     let writer = EventWriter(db: db, logger: logger, observers: observers)
     keys = Keys(db: db)
     senders = Senders(db: db, registry: registry, secrets: secrets)
@@ -85,6 +89,9 @@ public final class Application: Sendable {
         Chore("audit seal", every: 1) { try await audits.seal() },
         Chore("erasures", every: 1) { try await erasures.advance(for: .seconds(5), now: now()) },
         Chore("catalogue", every: 1) { try await catalogue.fold(now: now()) },
+        Chore("segment refreshes", every: 1) {
+          try await segments.refreshDue(atMost: 20, now: now())
+        },
         Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
         Chore("making of months", every: 300) { try await partitions.make(now: now()) },
         Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
@@ -140,6 +147,8 @@ public final class Application: Sendable {
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
+      TriggerRoutes.endpoints(
+        Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
@@ -171,7 +180,7 @@ public final class Application: Sendable {
   /// Dispatches, imports, pulls and keeps house until the task is cancelled. For the role `worker`.
   public func work() async {
     await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.dispatcher.run(wake: self.wake) }
+      group.addTask { await self.dispatcher.run(wake: self.wake, due: self.due) }
       group.addTask { await self.jobRunner.run() }
       group.addTask { await self.historyMover.run() }
       group.addTask { await self.sourcePuller.run() }
@@ -196,7 +205,8 @@ public final class Application: Sendable {
       ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, ApprovalRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
+      ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

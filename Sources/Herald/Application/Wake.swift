@@ -37,6 +37,11 @@ public final class Wake: Sendable {
     return follower
   }
 
+  /// Calls another one whenever this one is called.
+  public func add(_ follower: Wake) {
+    state.withLock { $0.followers.append(follower) }
+  }
+
   /// Returns on a call, after `limit`, or when the task is cancelled.
   public func wait(atMost limit: Duration) async {
     let id = state.withLock { state in

@@ -107,9 +107,13 @@ public struct Approvals: Sendable {
           try PlanStore.setState(live, state, now: now, in: tx)
         }
       }
-      try PlanStore.setState(
-        draft, .approved, launchAt: max(document.trigger.at ?? now, now), now: now, in: tx)
+      let launchAt = document.launchAt(approvedAt: now)
+      try PlanStore.setState(draft, .approved, launchAt: launchAt, now: now, in: tx)
       try PlanStore.save(plan, draft: nil, live: draft.version, paused: false, now: now, in: tx)
+      // Whoever comes right after the approval enters.
+      if document.trigger.isStanding, launchAt <= now {
+        try StandingPlan.open(draft, document, now: now, in: tx)
+      }
       // A pause ends with the approval; what people of earlier versions wait for goes on.
       if plan.paused { try QueueStore.unpark(plan: plan.key, now: now, in: tx) }
     }

@@ -10,9 +10,14 @@ struct DryRun {
   let skipped: [String: Int]
   /// People by the first channel of each step's chain that would reach them, summed over steps.
   let byChannel: [String: Int]
-  /// Codes that may be issued, with what is left of them.
-  let coupons: [String: (needed: Int, left: Int)]
+  /// Codes that may be issued at most and will be at least, with what is left of them.
+  let coupons: [String: (most: Int, least: Int, left: Int)]
+  /// Whether it depends on what people will do who comes to which step: `byChannel` and `coupons` say
+  /// then how many it may be at most.
+  let isUpperBound: Bool
   let finishesAt: Date
+  /// Of an event trigger.
+  let entries: RecentEntryStore.Count?
   let overlaps: [JSONValue]
   let samples: [JSONValue]
 
@@ -72,11 +77,22 @@ struct DryRun {
       }
     }
     self.byChannel = byChannel.filter { $0.value > 0 }
-    var coupons: [String: (needed: Int, left: Int)] = [:]
-    for (key, needed) in document.unconditionalCoupons(people: audience - unfit - heldOut) {
-      coupons[key] = (needed, try CouponStore.stock(key, in: tx))
+    if case .event(let trigger) = document.trigger {
+      let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
+      entries = try RecentEntryStore.count(
+        trigger, plan: manifest.plan, fits: "(\(fits)) AND (\(scope))", holdoutBuckets: buckets,
+        projectZone: project.timeZone, now: now, in: tx)
+    } else {
+      entries = nil
+    }
+    var coupons: [String: (most: Int, least: Int, left: Int)] = [:]
+    let people = audience - unfit - heldOut
+    let least = document.coupons(people: people, min)
+    for (key, most) in document.coupons(people: people, max) {
+      coupons[key] = (most, least[key] ?? 0, try CouponStore.stock(key, in: tx))
     }
     self.coupons = coupons
+    isUpperBound = !document.isForeseeable
     finishesAt = try Self.finish(manifest, document, byChannel, now: now, in: tx)
     overlaps = try Self.overlaps(manifest.plan, in: tx)
     samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
@@ -85,6 +101,8 @@ struct DryRun {
   /// 409 for what cannot be carried out: more people than the plan's own limit, fewer codes than
   /// everybody is to get.
   func refuseImpossible(_ document: PlanDocument) throws {
+    // Who will enter is not known yet; stock is looked at when a code is to be issued.
+    guard !document.trigger.isStream else { return }
     if let limit = document.limits.audience, audience > limit {
       throw HeraldError(
         .conflict,
@@ -94,18 +112,27 @@ struct DryRun {
     guard !document.limits.allowPartialStock else { return }
     for (key, coupon) in coupons.sorted(by: { $0.key < $1.key }) {
       let left = min(coupon.left, document.limits.coupons[key] ?? .max)
-      guard coupon.needed > left else { continue }
+      guard coupon.least > left else { continue }
       throw HeraldError(
         .insufficientStock,
-        "Coupon '\(key)' has \(left) codes left for \(coupon.needed) people; add codes, "
+        "Coupon '\(key)' has \(left) codes left for \(coupon.least) people; add codes, "
           + "narrow the crowd, or set limits.allow_partial_stock.")
     }
   }
 
   var json: JSONValue {
+    var json = figures
+    if let entries {
+      json["entries"] = ["last_7_days": .int(entries.week), "last_30_days": .int(entries.month)]
+    }
+    return .object(json)
+  }
+
+  private var figures: JSONObject {
     [
       "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
-      "by_channel": .counts(byChannel), "coupons": .counts(coupons.mapValues(\.needed)),
+      "by_channel": .counts(byChannel), "upper_bound": .bool(isUpperBound),
+      "coupons": .counts(coupons.mapValues(\.most)),
       "finishes_at": .instant(finishesAt), "overlaps": .array(overlaps),
       "samples": .array(samples),
     ]
@@ -159,7 +186,8 @@ extension DryRun {
       let all = byChannel.values.reduce(0, +)
       seconds = max(seconds, Double(all) * 60 / Double(perMinute))
     }
-    return max(document.trigger.at ?? now, now).addingTimeInterval(seconds)
+    let start = document.launchAt(approvedAt: now)
+    return start.addingTimeInterval(seconds + document.longestWait(from: start))
   }
 
   /// Other plans that are live or about to be.

@@ -16,6 +16,8 @@ public struct Manifest: Sendable {
   public let coupons: JSONObject
   /// By key: `{"channel", "adapter", "config"}`, without secrets and weights.
   public let senders: JSONObject
+  /// Of the tags that steps set or take away, by key: `{"type", "choices", "ttl"}`.
+  public var tags: JSONObject = [:]
   /// What segments and lists meant.
   public let closure: SegmentClosure
   /// The submitter's user scope: the crowd never reaches beyond it.
@@ -25,7 +27,7 @@ public struct Manifest: Sendable {
     [
       "plan": .string(plan), "version": .int(version), "document": document,
       "templates": .object(templates), "coupons": .object(coupons), "senders": .object(senders),
-      "segments": closure.json, "user_scope": userScope ?? .null,
+      "tags": .object(tags), "segments": closure.json, "user_scope": userScope ?? .null,
     ]
   }
 
@@ -47,6 +49,7 @@ extension Manifest {
     templates = json["templates"]?.objectValue ?? [:]
     coupons = json["coupons"]?.objectValue ?? [:]
     senders = json["senders"]?.objectValue ?? [:]
+    tags = json["tags"]?.objectValue ?? [:]
     closure = try SegmentClosure(json: segments)
     userScope = json["user_scope"].flatMap { $0.isNull ? nil : $0 }
   }

@@ -29,10 +29,18 @@ enum ManifestBuilder {
         senders[sender.key] = sender.sender.approvedContent
       }
     }
+    var tags = JSONObject()
+    for (key, stored) in used.tags.sorted(by: { $0.key < $1.key }) {
+      tags[key] = [
+        "type": .string(stored.tag.type.rawValue),
+        "choices": stored.tag.choices.map { .array($0.map(JSONValue.string)) } ?? .null,
+        "ttl": .optional(stored.tag.ttl?.description),
+      ]
+    }
     try requireSenders(document, senders)
     return Manifest(
       plan: key, version: draft.version, document: draft.document, templates: templates,
-      coupons: coupons, senders: senders, closure: closure, userScope: userScope?.json)
+      coupons: coupons, senders: senders, tags: tags, closure: closure, userScope: userScope?.json)
   }
 
   /// Every channel but Herald's own coupons needs somebody to carry it.

@@ -267,27 +267,30 @@ extension CouponStore {
   /// What earlier steps brought the people, as templates see it:
   /// `{step: {"coupon": {"code", "valid_from", "valid_until"}}}`. The latest delivery of a step counts.
   static func codes(
-    _ people: [PersonOfRun], in db: any Queryable
-  ) throws -> [PersonOfRun: JSONObject] {
+    _ people: [EnrolmentName], in db: any Queryable
+  ) throws -> [EnrolmentName: JSONObject] {
     let people = Array(Set(people))
     guard !people.isEmpty else { return [:] }
     // By the primary key of deliveries, then coupon_issues_delivery_key.
     let rows = try db.query(
       """
-      SELECT d.user_id, d.run_id, d.step_id, i.code, i.valid_from, i.valid_until
-      FROM unnest(\(people.map(\.user)), \(people.map(\.run))) AS n (user_id, run_id)
+      SELECT d.user_id, d.run_id, d.entry_key, d.step_id, i.code, i.valid_from, i.valid_until
+      FROM unnest(\(people.map(\.user)), \(people.map(\.run)), \(people.map(\.entryKey)))
+        AS n (user_id, run_id, entry_key)
       JOIN deliveries d ON d.user_id = n.user_id AND d.run_id = n.run_id
+        AND d.entry_key = n.entry_key
       JOIN coupon_issues i ON i.delivery_id = d.id
       ORDER BY d.created_at, d.occurrence
       """)
-    var codes: [PersonOfRun: JSONObject] = [:]
+    var codes: [EnrolmentName: JSONObject] = [:]
     for row in rows {
-      let person = PersonOfRun(user: try row.get(0), run: try row.get(1))
-      codes[person, default: [:]][try row.get(2)] = [
+      let name = EnrolmentName(
+        user: try row.get(0), run: try row.get(1), entryKey: try row.get(2))
+      codes[name, default: [:]][try row.get(3)] = [
         "coupon": [
-          "code": .string(try row.get(3)),
-          "valid_from": .instant(try row.get(4, as: Date?.self)),
-          "valid_until": .instant(try row.get(5, as: Date?.self)),
+          "code": .string(try row.get(4)),
+          "valid_from": .instant(try row.get(5, as: Date?.self)),
+          "valid_until": .instant(try row.get(6, as: Date?.self)),
         ]
       ]
     }

@@ -24,12 +24,15 @@ struct ApprovedPlan: Sendable {
     var templates: [String: PreparedTemplate] = [:]
     for (key, json) in manifest.templates { templates[key] = try PreparedTemplate(manifest: json) }
     self.templates = templates
+    showsEvents = templates.values.contains { $0.references.contains { $0.hasPrefix("event.") } }
     showsCoupons = templates.values.contains { $0.references.contains { $0.hasPrefix("steps.") } }
     var coupons: [String: Coupon] = [:]
     for (key, json) in manifest.coupons { coupons[key] = try Coupon(key: key, manifest: json) }
     self.coupons = coupons
   }
 
+  /// Whether a template shows a property of what made a person enter.
+  let showsEvents: Bool
   /// Whether a template shows a coupon of an earlier step.
   let showsCoupons: Bool
 

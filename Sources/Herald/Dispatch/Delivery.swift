@@ -12,8 +12,13 @@ public enum AttemptStatus: String, Sendable, CaseIterable {
 public enum SkipCode: String, Sendable, CaseIterable {
   // At entry.
   case erased, merged, notInAudience = "not_in_audience", outsideWindow = "outside_window"
+  case reentryLimit = "reentry_limit"
+  /// What must not follow the trigger's event has followed it.
+  case unlessHappened = "unless_happened"
   // At the gates.
   case cancelled, expired
+  case goalReached = "goal_reached"
+  case leftAudience = "left_audience"
   case noConsent = "no_consent"
   case denied, suppressed
   case noAddress = "no_address"
@@ -27,7 +32,7 @@ public enum SkipCode: String, Sendable, CaseIterable {
 
 /// The gates before every hand-over, in their order.
 public enum Gate: String, Sendable, CaseIterable {
-  case stopped, window, expiry, consent, reachable
+  case stopped, trigger, exit, window, expiry, consent, reachable
   case quietHours = "quiet_hours"
   case render, stock, pace
 }

@@ -79,20 +79,22 @@ enum DeliveryStore {
       WITH opened AS (
         SELECT * FROM unnest(\(entries.map { Int16(clamping: $0.lane) }),
           \(openings.map(\.deliveryID)), \(entries.map { Int16(clamping: $0.priority) }),
-          \(entries.map(\.userID)), \(entries.map(\.runID)), \(openings.map(\.step)),
+          \(entries.map(\.userID)), \(entries.map(\.runID)), \(entries.map(\.entryKey)),
+          \(openings.map(\.step.id)),
           \(entries.map(\.enteredAt)), \(entries.map(\.plan)),
           \(entries.map { Int32(clamping: $0.planVersion) }))
-          AS o (lane, id, priority, user_id, run_id, step_id, entered_at, plan, plan_version)
+          AS o (lane, id, priority, user_id, run_id, entry_key, step_id, entered_at, plan,
+            plan_version)
       ), ledger AS (
-        INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-          possibly_duplicate, created_at)
-        SELECT o.user_id, o.run_id, o.step_id, o.entered_at, o.id, o.plan, o.plan_version,
+        INSERT INTO deliveries (user_id, run_id, entry_key, step_id, entered_at, id, plan,
+          plan_version, possibly_duplicate, created_at)
+        SELECT o.user_id, o.run_id, o.entry_key, o.step_id, o.entered_at, o.id, o.plan, o.plan_version,
           r.restored, \(now)
         FROM opened o JOIN runs r ON r.id = o.run_id
       )
-      INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
-        entered_at, plan, plan_version, step_entered_at)
-      SELECT lane, id, \(now), priority, user_id, run_id, step_id, entered_at, plan, plan_version,
+      INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, entry_key,
+        step_id, entered_at, plan, plan_version, step_entered_at)
+      SELECT lane, id, \(now), priority, user_id, run_id, entry_key, step_id, entered_at, plan, plan_version,
         \(now) FROM opened
       """)
   }

@@ -50,9 +50,11 @@ public final class Dispatcher: Sendable {
 
   /// Works until the task is cancelled; then finishes what is under way, in 20 seconds at most. Not
   /// to be run again.
-  public func run(wake: Wake) async {
+  /// `due`: called when there is work in the queue and nothing to launch.
+  public func run(wake: Wake, due: Wake? = nil) async {
     // What is entered is due: the launch wakes the scout.
     let (launch, scout) = (wake.follower(), wake.follower())
+    due?.add(scout)
     await withTaskCancellationHandler {
       await withDiscardingTaskGroup { group in
         group.addTask {

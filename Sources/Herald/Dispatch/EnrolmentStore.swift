@@ -7,7 +7,7 @@ enum EnrolmentStore {
   /// What decides entry, as the same for everybody of a run.
   struct Entry {
     let run: Run
-    let firstStep: String
+    let firstStep: PlanDocument.Successor
     let priority: Int
     /// Over `users u`; nil when the plan has no audience condition.
     let audience: SQL?
@@ -22,6 +22,25 @@ enum EnrolmentStore {
   /// rows appear together or not at all.
   static func enter(_ entry: Entry, lane: Int, now: Date, in tx: Transaction) throws {
     let run = entry.run
+    let first = entry.firstStep
+    let opened: SQL =
+      first.kind == .send
+      ? """
+      INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
+        possibly_duplicate, created_at)
+      SELECT d.user_id, \(run.id), \(first.id), \(now), d.delivery_id, \(run.plan),
+        \(run.planVersion)::integer, (SELECT restored FROM runs WHERE id = \(run.id)), \(now)
+      FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
+      RETURNING user_id, id
+      """
+      : """
+      INSERT INTO step_visits (user_id, run_id, step_id, entered_at, plan, plan_version, kind,
+        arrived_at)
+      SELECT user_id, \(run.id), \(first.id), \(now), \(run.plan), \(run.planVersion)::integer,
+        \(first.kind.rawValue), \(now)
+      FROM entered WHERE state = 'active'
+      RETURNING user_id, gen_random_uuid() AS id
+      """
     try tx.execute(
       "SELECT pg_advisory_xact_lock(hashtext('herald_lane'), \(lane)::integer)")
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -50,23 +69,20 @@ enum EnrolmentStore {
           SELECT user_id, \(run.id), \(now), \(run.plan), \(run.planVersion)::integer,
             CASE WHEN refusal IS NOT NULL THEN 'skipped'
               WHEN bucket < \(entry.holdoutBuckets) THEN 'held_out' ELSE 'active' END,
-            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END, NULL,
+            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END,
+            (SELECT entry_values FROM runs WHERE id = \(run.id)),
             CASE WHEN refusal IS NOT NULL OR bucket < \(entry.holdoutBuckets) THEN \(now) END
           FROM decided
           ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
           RETURNING user_id, state
         ), opened AS (
-          INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
-            possibly_duplicate, created_at)
-          SELECT d.user_id, \(run.id), \(entry.firstStep), \(now), d.delivery_id, \(run.plan),
-            \(run.planVersion)::integer, (SELECT restored FROM runs WHERE id = \(run.id)), \(now)
-          FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
-          RETURNING user_id, id
+          \(opened)
         )
         INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
-          entered_at, plan, plan_version, step_entered_at)
+          entered_at, plan, plan_version, phase, step_entered_at)
         SELECT \(lane)::smallint, id, \(now), \(entry.priority)::smallint, user_id, \(run.id),
-          \(entry.firstStep), \(now), \(run.plan), \(run.planVersion)::integer, \(now)
+          \(first.id), \(now), \(run.plan), \(run.planVersion)::integer,
+          \(first.kind == .send ? "send" : "step"), \(now)
         FROM opened
         """
       ).unprepared())
@@ -92,8 +108,7 @@ enum EnrolmentStore {
 
   /// People whose way is over, with where it ended.
   struct Ending {
-    let userID: UUID
-    let runID: UUID
+    let enrolment: EnrolmentName
     let state: String
     let reason: String?
   }
@@ -106,11 +121,12 @@ enum EnrolmentStore {
     try tx.execute(
       """
       UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now)
-      FROM unnest(\(endings.map(\.userID)), \(endings.map(\.runID)), \(endings.map(\.state)),
-        \(endings.map(\.reason)), \(endings.map { _ in "active" }))
-        AS n (user_id, run_id, state, reason, from_state)
+      FROM unnest(\(endings.map(\.enrolment.user)), \(endings.map(\.enrolment.run)),
+        \(endings.map(\.enrolment.entryKey)), \(endings.map(\.state)), \(endings.map(\.reason)),
+        \(endings.map { _ in "active" }))
+        AS n (user_id, run_id, entry_key, state, reason, from_state)
       WHERE e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
-        AND e.state = n.from_state
+        AND e.entry_key = n.entry_key AND e.state = n.from_state
       """)
   }
 }

@@ -14,26 +14,25 @@ struct Launches: Sendable {
   let logger: Logger
 
   /// Freezing and entering large audiences takes longer than any request may.
-  private static let patience = Duration.seconds(900)
+  static let patience = Duration.seconds(900)
 
   /// Launches what is due, enters what is open, completes what is done. True when there was work.
   func advance(now: Date) async throws -> Bool {
     // Most of the time there is nothing, which one question finds out.
     guard try await db.read({ try RunStore.hasWork(now: now, in: $0) }) else { return false }
-    var worked = false
+    var worked = try await Schedules(db: db, plans: plans, launches: self).advance(now: now)
+    worked = try await Scenes.launch(self, now: now) || worked
     for due in try await db.read({ try RunStore.dueLaunches(now: now, in: $0) }) {
       try await launch(due.plan, due.version, now: now)
       worked = true
     }
-    for run in try await db.read({ try RunStore.active(in: $0) }) {
+    for run in try await db.read({ try RunStore.active(now: now, in: $0) }) {
       switch run.state {
       case .entering:
         try await enter(run, now: now)
         worked = true
       case .running:
-        if try await !db.read({ try RunStore.hasWork(run.id, in: $0) }) {
-          worked = try await complete(run, now: now) || worked
-        }
+        worked = try await complete(run, now: now) || worked
       case .cancelled:
         try await enter(run, now: now)
         worked = true
@@ -52,37 +51,57 @@ struct Launches: Sendable {
         return
       }
       let approved = try plans.get(key, number, in: tx)
-      let refusal = try tx.savepoint { () throws -> Refusal? in
-        let run = try RunStore.insert(
-          UUIDv7.next(now: now), plan: key, version: number, occurrence: "once", now: now, in: tx)
-        guard let run else { return nil }
-        let predicate = try approved.crowd(now: now, project, in: tx)
-        let targeted = try RunStore.freeze(run.id, predicate, in: tx)
-        if let refusal = try self.refusal(approved, run.id, targeted, project, now: now, in: tx) {
-          try RunStore.discard(run.id, in: tx)
-          return refusal
-        }
-        return nil
+      guard !approved.document.trigger.isStanding else {
+        return try StandingPlan.open(version, approved.document, now: now, in: tx)
       }
-      if let refusal {
-        try PlanStore.setState(
-          version, .paused, reason: refusal.reason, launchAt: version.launchAt, now: now, in: tx)
-        try PlanStore.save(
-          plan, draft: plan.draftVersion, live: number, paused: true, now: now, in: tx)
-      } else {
-        try PlanStore.setState(
-          version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
-      }
+      let refusal = try freeze(
+        approved, occurrence: "once", approved.crowd(now: now, project, in: tx), project, now: now,
+        in: tx)
+      if let refusal { return try refuse(refusal, plan, version, now: now, in: tx) }
+      try PlanStore.setState(
+        version, PlanLifecycle.after(version.state, .launch), now: now, in: tx)
       try AuditStore.append(
         AuditEntry(
-          refusal == nil ? "plan.launched" : "plan.launch_refused", "plan", key,
-          after: ["version": .int(number), "reason": .optional(refusal?.reason)], by: .herald,
-          at: now), in: tx)
+          "plan.launched", "plan", key, after: ["version": .int(number)], by: .herald, at: now),
+        in: tx)
     }
   }
 
-  private struct Refusal {
+  struct Refusal {
     let reason: String
+  }
+
+  /// Makes the run of an occurrence and freezes its crowd, unless there is one already; or says why
+  /// it must not be. `values`: what everybody of the run brings along.
+  func freeze(
+    _ approved: ApprovedPlan, occurrence: String, _ crowd: SQL, _ project: ProjectSettings,
+    values: JSONValue? = nil, now: Date, in tx: Transaction
+  ) throws -> Refusal? {
+    try tx.savepoint { () throws -> Refusal? in
+      let run = try RunStore.insert(
+        UUIDv7.next(now: now), plan: approved.key, version: approved.version,
+        occurrence: occurrence, values: values, now: now, in: tx)
+      guard let run else { return nil }
+      let targeted = try RunStore.freeze(run.id, crowd, in: tx)
+      let refusal = try self.refusal(approved, run.id, targeted, project, now: now, in: tx)
+      if refusal != nil { try RunStore.discard(run.id, in: tx) }
+      return refusal
+    }
+  }
+
+  /// Pauses a plan that cannot be launched as it was approved.
+  func refuse(
+    _ refusal: Refusal, _ plan: Plan, _ version: PlanVersion, now: Date, in tx: Transaction
+  ) throws {
+    try PlanStore.setState(
+      version, .paused, reason: refusal.reason, launchAt: version.launchAt, now: now, in: tx)
+    try PlanStore.save(
+      plan, draft: plan.draftVersion, live: version.version, paused: true, now: now, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "plan.launch_refused", "plan", plan.key,
+        after: ["version": .int(version.version), "reason": .string(refusal.reason)], by: .herald,
+        at: now), in: tx)
   }
 
   private func refusal(
@@ -94,12 +113,12 @@ struct Launches: Sendable {
         reason: "audience_limit: the crowd has \(targeted) people, limits.audience is \(limit)")
     }
     let limits = plan.document.limits
-    guard !limits.allowPartialStock, !plan.document.unconditionalCoupons(people: 1).isEmpty
+    guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty
     else { return nil }
     let people = try EnrolmentStore.entrants(
       run, audience: plan.audience(now: now, project, in: tx), holdoutSalt: "holdout:\(plan.key)",
       holdoutBuckets: plan.document.holdoutBuckets, in: tx)
-    for (coupon, needed) in plan.document.unconditionalCoupons(people: people) {
+    for (coupon, needed) in plan.document.coupons(people: people, min) {
       let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
       if stock < needed {
         return Refusal(
@@ -140,7 +159,8 @@ struct Launches: Sendable {
         }
       guard let first = plan.document.steps.first else { return }
       let entry = EnrolmentStore.Entry(
-        run: current, firstStep: first.id, priority: plan.document.priority, audience: audience,
+        run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
+        audience: audience,
         holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
         closed: closed?.rawValue)
       try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
@@ -152,7 +172,9 @@ struct Launches: Sendable {
       let plan = try PlanStore.lock(run.plan, in: tx)
       guard try RunStore.complete(run, now: now, in: tx) else { return false }
       let version = try PlanStore.version(run.plan, run.planVersion, in: tx)
-      if let state = PlanLifecycle.next(version.state, .complete),
+      if try plans.get(run.plan, run.planVersion, in: tx).document.trigger.isStanding {
+        try ScheduleStore.hasten(run.plan, run.planVersion, now: now, in: tx)
+      } else if let state = PlanLifecycle.next(version.state, .complete),
         plan.liveVersion == run.planVersion
       {
         try PlanStore.setState(version, state, now: now, in: tx)
@@ -174,23 +196,35 @@ extension ApprovedPlan {
     now: Date, _ project: ProjectSettings, in tx: Transaction
   ) throws -> SQL {
     let segment = try predicate(document.trigger.condition, now: now, project, in: tx)
-    guard let scope = manifest.userScope else { return segment }
-    return "(\(segment)) AND (\(try predicate(.stored(scope), now: now, project, in: tx)))"
+    guard let scope = try scope(now: now, project, in: tx) else { return segment }
+    return "(\(segment)) AND (\(scope))"
+  }
+
+  /// The submitter's user scope; nil without one.
+  func scope(
+    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
+  ) throws -> SQL? {
+    try manifest.userScope.map { try predicate(.stored($0), now: now, project, shape, in: tx) }
   }
 
   /// The audience condition as SQL over `users u`, as it was approved; nil without one.
   func audience(
-    now: Date, _ project: ProjectSettings, in tx: Transaction
+    now: Date, _ project: ProjectSettings, shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
   ) throws -> SQL? {
-    try document.audience.map { try predicate($0, now: now, project, in: tx) }
+    try document.audience.map { try predicate($0, now: now, project, shape, in: tx) }
   }
 
-  private func predicate(
-    _ condition: Condition, now: Date, _ project: ProjectSettings, in tx: Transaction
+  func predicate(
+    _ condition: Condition, now: Date, _ project: ProjectSettings,
+    _ shape: SegmentCompiler.Shape = .crowd,
+    in tx: Transaction
   ) throws -> SQL {
     try SegmentCompiler.predicate(
       condition, closure: manifest.closure, now: now, projectZone: project.timeZone,
-      unknown: project.unknownConsent, moving: EventHistory.isMoving(in: tx))
+      unknown: project.unknownConsent, shape: shape,
+      moving: EventHistory.isMoving(in: tx))
   }
 }
 
@@ -200,12 +234,10 @@ extension PlanDocument {
     messageClass == .transactional ? 0 : Int((holdout * 10_000).rounded())
   }
 
-  /// Codes that `people` may need of coupons that every one of them is to get.
-  func unconditionalCoupons(people: Int) -> [String: Int] {
+  /// Codes that `people` need when each goes the way with the most (`max`) or fewest (`min`).
+  func coupons(people: Int, _ pick: (Int, Int) -> Int) -> [String: Int] {
     var needed: [String: Int] = [:]
-    for step in steps {
-      if let coupon = step.chain.first?.coupon { needed[coupon, default: 0] += people }
-    }
-    return needed.mapValues { $0 }
+    for coupon in coupons { needed[coupon] = codes(coupon, pick) * people }
+    return needed.filter { $0.value > 0 }
   }
 }

@@ -47,7 +47,14 @@ struct Preparation {
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
     var settlement = Settlement(lane: lease.lane, lease: lease.id)
     let stops = try StopStore.lock(in: tx)
-    let work = try sort(entries, stops, into: &settlement, in: tx)
+    // Timers and steps, before anybody looks whether an event has come: whoever stores one is seen, or
+    // waits and makes the row due again.
+    let locked = try QueueStore.held(
+      entries.filter { !$0.isDelivery }.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx
+    )
+    let entries = entries.filter { $0.isDelivery || locked.contains($0.deliveryID) }
+    let sorted = try sort(entries, stops, into: &settlement, in: tx)
+    let work = try walk(sorted, into: &settlement, in: tx)
     let facts = try PreparationFacts(work, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
@@ -78,6 +85,47 @@ struct Preparation {
     try begin(&handovers, stops)
     let prepared = try QueueStore.prepare(handovers, lease, in: tx)
     return handovers.filter { prepared.contains($0.entry.deliveryID) }
+  }
+
+  /// Lets those go whose way ends, and carries out what sends nothing; returns the deliveries left.
+  private func walk(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    let journey = try Journey(entries, self, in: tx)
+    var steps: [QueueEntry] = []
+    var deliveries: [QueueEntry] = []
+    for entry in entries {
+      let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+      if let (code, values) = journey.exit(of: entry) {
+        if entry.isInDoubt {
+          interrupt(entry, plan, into: &settlement, leaves: code)
+        } else {
+          leave(entry, code, .exit, values, entry.channel(in: plan), into: &settlement)
+        }
+        continue
+      }
+      switch entry.phase {
+      case .send, .followUp: deliveries.append(entry)
+      case .step: steps.append(entry)
+      // It names the step it leads to.
+      case .entry: settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
+      }
+    }
+    try journey.carryOut(steps, into: &settlement, in: tx)
+    return deliveries
+  }
+
+  /// Ends somebody's way through the plan, whatever they are at.
+  private func leave(
+    _ entry: QueueEntry, _ code: SkipCode, _ gate: Gate, _ values: JSONValue?, _ channel: Channel?,
+    into settlement: inout Settlement
+  ) {
+    switch entry.phase {
+    case .send, .followUp: settlement.set(.skipped(entry, code, gate, values, channel))
+    case .step: settlement.depart(entry, .exited, code.rawValue, values)
+    case .entry: break
+    }
+    settlement.exit(entry, reason: code.rawValue)
   }
 
   /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
@@ -114,10 +162,11 @@ struct Preparation {
       let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
       let channel = entry.channel(in: plan)
       if entry.isInDoubt, try cancelled.contains(entry.runID) || !mayResend(entry, plan, in: tx) {
-        interrupt(entry, plan, into: &settlement, leaves: cancelled.contains(entry.runID))
+        interrupt(
+          entry, plan, into: &settlement,
+          leaves: cancelled.contains(entry.runID) ? .cancelled : nil)
       } else if cancelled.contains(entry.runID) {
-        settlement.set(.skipped(entry, .cancelled, .stopped, nil, channel))
-        settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
+        leave(entry, .cancelled, .stopped, nil, channel, into: &settlement)
       } else if stops.contains("all") || paused.contains(entry.plan)
         || channel.map({ stops.contains("channel:\($0.rawValue)") }) ?? false
       {
@@ -126,7 +175,34 @@ struct Preparation {
         work.append(entry)
       }
     }
-    return work
+    return try admit(work, into: &settlement, in: tx)
+  }
+
+  /// Ends the waits before first steps that are over, and the enrolments of those whom their trigger
+  /// does not want any more; the others.
+  private func admit(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> [QueueEntry] {
+    let verdicts = try EntryTimers(plans: plans, projectZone: project.timeZone, now: now)
+      .decide(entries, in: tx)
+    return try entries.filter { entry in
+      switch verdicts[entry.deliveryID] {
+      case nil: return true
+      case .proceed where entry.phase == .entry:
+        // The timer names the step it leads to.
+        let plan = try plans.get(entry.plan, entry.planVersion, in: tx)
+        settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
+      case .proceed: return true
+      case .wait(let until): settlement.keep(entry, until: until)
+      case .ended(let at):
+        if entry.phase != .entry {
+          settlement.set(
+            .skipped(entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil))
+        }
+        settlement.exit(entry, reason: SkipCode.unlessHappened.rawValue)
+      }
+      return false
+    }
   }
 
   /// A row that took its workers down, or failed them, however small its company was. Its plan may
@@ -135,13 +211,20 @@ struct Preparation {
     _ entry: QueueEntry, into settlement: inout Settlement, in tx: Transaction
   ) {
     let plan = try? plans.get(entry.plan, entry.planVersion, in: tx)
-    if let plan { recordDoubt(entry, plan, "set_aside", into: &settlement) }
-    settlement.set(
-      .init(
-        entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside", gate: nil,
-        values: ["claims": .int(entry.claims)], channel: plan.flatMap { entry.channel(in: $0) },
-        sender: entry.sender, providerID: nil))
-    if let plan {
+    let values: JSONValue = ["claims": .int(entry.claims)]
+    if entry.phase == .step {
+      settlement.depart(entry, .failed, "set_aside", values)
+    } else if entry.isDelivery {
+      if let plan { recordDoubt(entry, plan, "set_aside", into: &settlement) }
+      settlement.set(
+        .init(
+          entry: entry, status: entry.isInDoubt ? .unknown : .failed, reason: "set_aside",
+          gate: nil, values: values, channel: plan.flatMap { entry.channel(in: $0) },
+          sender: entry.sender, providerID: nil))
+    }
+    if entry.phase == .entry {
+      settlement.exit(entry, reason: "set_aside")
+    } else if let plan {
       settlement.advance(entry, to: plan.step(entry.stepID)?.next)
     } else {
       settlement.exit(entry, reason: "set_aside")
@@ -161,15 +244,15 @@ struct Preparation {
   /// Gives up a hand-over whose end nobody knows: it may have gone out.
   private func interrupt(
     _ entry: QueueEntry, _ plan: ApprovedPlan, into settlement: inout Settlement,
-    leaves: Bool = false
+    leaves: SkipCode? = nil
   ) {
     recordDoubt(entry, plan, "interrupted", into: &settlement)
     settlement.set(
       .init(
         entry: entry, status: .unknown, reason: "interrupted", gate: nil, values: nil,
         channel: entry.channel(in: plan), sender: entry.sender, providerID: nil))
-    if leaves {
-      settlement.exit(entry, reason: SkipCode.cancelled.rawValue)
+    if let leaves {
+      settlement.exit(entry, reason: leaves.rawValue)
     } else {
       settlement.advance(entry, to: plan.step(entry.stepID)?.next)
     }

@@ -10,7 +10,9 @@ struct PreparationFacts {
   /// By plan: its manifest pins what a sender is.
   private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
-  private let codes: [PersonOfRun: JSONObject]
+  private let codes: [EnrolmentName: JSONObject]
+  /// What people brought along when they entered.
+  private let events: [EnrolmentName: JSONObject]
 
   init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
     self.preparation = preparation
@@ -31,7 +33,9 @@ struct PreparationFacts {
     receipts = try DeliveryStore.haveReceipt(waited, in: tx)
     let showing = entries.filter { plans[$0.planName]?.showsCoupons ?? false }
     codes = try CouponStore.codes(
-      showing.map { PersonOfRun(user: $0.userID, run: $0.runID) }, in: tx)
+      showing.map(\.enrolment), in: tx)
+    let telling = entries.filter { plans[$0.planName]?.showsEvents ?? false }
+    events = try EntryTimerStore.properties(telling.map(\.enrolment), in: tx)
   }
 
   func plan(of entry: QueueEntry) throws -> ApprovedPlan {
@@ -47,8 +51,9 @@ struct PreparationFacts {
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
-        user: user?.renderJSON ?? [:], event: [:], plan: ["key": .string(plan.key)],
-        steps: codes[PersonOfRun(user: entry.userID, run: entry.runID)] ?? [:]),
+        user: user?.renderJSON ?? [:], event: events[entry.enrolment] ?? [:],
+        plan: ["key": .string(plan.key)],
+        steps: codes[entry.enrolment] ?? [:]),
       senders: senders[entry.planName] ?? [:],
       tokenProviders: { sender in
         (try? preparation.senders.kind(of: sender))?.tokenProviders
@@ -96,12 +101,6 @@ struct PreparationFacts {
     else { return nil }
     return chain[entry.link + 1].unless
   }
-}
-
-/// A person within a run, to whom earlier steps may have brought coupons.
-struct PersonOfRun: Hashable, Sendable {
-  let user: UUID
-  let run: UUID
 }
 
 extension User {

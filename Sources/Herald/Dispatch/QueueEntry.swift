@@ -1,9 +1,14 @@
 import Foundation
 import JSON
 
-/// One claimed piece of work: a delivery at one link of its chain.
+/// One claimed piece of work of one enrolment: a delivery at one link of its chain, a step that sends
+/// nothing, or a timer before the first step.
 struct QueueEntry: Sendable {
   enum Phase: String, Sendable, CaseIterable {
+    /// Decide whether the person goes on to the first step.
+    case entry
+    /// Carry out a step that sends nothing, or look whether its wait is over.
+    case step
     /// Hand the link's message over.
     case send
     /// A sent link's `after` is over: look for the receipt, else go on to the next link.
@@ -11,9 +16,11 @@ struct QueueEntry: Sendable {
   }
 
   let lane: Int
+  /// Of the delivery; in the phases `entry` and `step`, of the work alone.
   let deliveryID: UUID
   let userID: UUID
   let runID: UUID
+  let entryKey: String
   let stepID: String
   let occurrence: Int
   let enteredAt: Date
@@ -30,9 +37,18 @@ struct QueueEntry: Sendable {
   /// Set: it was about to be handed over, or was, and nobody said how that ended.
   let handedOverAt: Date?
 
+  var isDelivery: Bool { phase == .send || phase == .followUp }
   var isInDoubt: Bool { handedOverAt != nil }
+  var enrolment: EnrolmentName { EnrolmentName(user: userID, run: runID, entryKey: entryKey) }
   var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }
 
   /// Stable over retries and crashes: one per delivery and link.
   var idempotencyKey: String { "\(deliveryID.text)-\(link)" }
+}
+
+/// A person's way through a run, by name: the same person may enter one run several times.
+struct EnrolmentName: Hashable, Sendable {
+  let user: UUID
+  let run: UUID
+  let entryKey: String
 }

@@ -47,8 +47,8 @@ enum QueueStore {
       UPDATE queue q SET lease = \(lease), claims = q.claims + 1,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
       FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
-      RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.step_id, q.occurrence, q.entered_at,
-        q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
+      RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.entry_key, q.step_id, q.occurrence,
+        q.entered_at, q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
         q.sender, q.content, q.handed_over_at
       """
     ).map(QueueEntry.init)
@@ -118,6 +118,31 @@ enum QueueStore {
         \(rows.map { $0.content.map(text) }), \(rows.map(\.doubt)),
         \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
         AS n (id, due_at, link, phase, tries, sender, content, doubt, lane, lease)
+      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      """)
+  }
+
+  /// Rows that wait: for an instant, or for one of these events of their person.
+  struct Wait {
+    let id: UUID
+    let until: Date
+    let events: [String]
+  }
+
+  static func wait(_ rows: [Wait], lane: Int, lease: UUID, in tx: Transaction) throws {
+    guard !rows.isEmpty else { return }
+    // Arrays of arrays cannot differ in length: the names come as JSON.
+    let names = rows.map { row -> JSONB? in
+      row.events.isEmpty ? nil : JSONB(.array(row.events.map(JSONValue.string)))
+    }
+    try tx.execute(
+      """
+      UPDATE queue q SET due_at = n.until, claims = 0, lease = NULL, leased_until = NULL,
+        awaits = CASE WHEN n.names IS NOT NULL
+          THEN ARRAY(SELECT jsonb_array_elements_text(n.names)) END
+      FROM unnest(\(rows.map(\.id)), \(rows.map(\.until)), \(names),
+        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
+        AS n (id, until, names, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
       """)
   }
@@ -200,6 +225,36 @@ enum QueueStore {
       """)
   }
 
+  /// Makes due what waits for one of these events of its person, whether the event will do or not.
+  /// In the transaction that stores the events: whoever looks at a row before, under its lock, makes
+  /// this wait and is looked at again; whoever looks after it sees the events. Of merged people, rows
+  /// under their old ids too. Returns how many rows there were.
+  static func hasten(
+    awaiting events: [(user: UUID, name: String)], now: Date, in tx: Transaction
+  ) throws -> Int {
+    guard !events.isEmpty else { return 0 }
+    // By queue_awaits_idx; locked in the order of the key, as everywhere. Rows that are due already
+    // are written too: their holder may be about to put them off.
+    return try tx.execute(
+      """
+      WITH arrived AS MATERIALIZED (
+        SELECT n.user_id, n.name
+        FROM unnest(\(events.map(\.user)), \(events.map(\.name))) AS n (user_id, name)
+        UNION SELECT a.alias_id, n.name
+        FROM unnest(\(events.map(\.user)), \(events.map(\.name))) AS n (user_id, name)
+        JOIN user_aliases a ON a.user_id = n.user_id
+      ), waiting AS MATERIALIZED (
+        SELECT q.lane, q.delivery_id FROM queue q
+        WHERE q.awaits IS NOT NULL AND q.user_id IN (SELECT user_id FROM arrived)
+          AND EXISTS (SELECT FROM arrived a
+            WHERE a.user_id = q.user_id AND a.name = ANY(q.awaits))
+        ORDER BY q.lane, q.delivery_id FOR UPDATE OF q
+      )
+      UPDATE queue q SET due_at = least(q.due_at, \(now)) FROM waiting w
+      WHERE q.lane = w.lane AND q.delivery_id = w.delivery_id
+      """)
+  }
+
   /// Makes parked rows of a plan due again.
   static func unpark(plan: String, now: Date, in tx: Transaction) throws {
     try tx.execute(
@@ -232,6 +287,7 @@ extension QueueEntry {
     deliveryID = try row.get("delivery_id")
     userID = try row.get("user_id")
     runID = try row.get("run_id")
+    entryKey = try row.get("entry_key")
     stepID = try row.get("step_id")
     occurrence = try row.get("occurrence")
     enteredAt = try row.get("entered_at")

@@ -11,6 +11,8 @@ enum RunStore {
       SELECT 1 WHERE EXISTS (
         SELECT FROM plan_versions v JOIN plans p ON p.key = v.plan
         WHERE v.launch_at <= \(now) AND v.state = 'approved' AND NOT p.paused)
+      OR EXISTS (SELECT FROM plan_schedules WHERE due_at <= \(now))
+      OR EXISTS (SELECT FROM scenes WHERE matched_at IS NULL)
       OR EXISTS (
         SELECT FROM runs
         WHERE state IN ('entering', 'running') OR (state = 'cancelled' AND entered_lanes <> -1))
@@ -31,12 +33,15 @@ enum RunStore {
 
   /// Nil when the occurrence has its run already.
   static func insert(
-    _ id: UUID, plan: String, version: Int, occurrence: String, now: Date, in tx: Transaction
+    _ id: UUID, plan: String, version: Int, occurrence: String, values: JSONValue? = nil,
+    now: Date, in tx: Transaction
   ) throws -> Run? {
     try tx.one(
       """
-      INSERT INTO runs (id, plan, plan_version, occurrence, state, started_at, restored)
-      SELECT \(id), v.plan, v.version, \(occurrence), 'entering', \(now),
+      INSERT INTO runs (id, plan, plan_version, occurrence, entry_values, state, started_at,
+        restored)
+      SELECT \(id), v.plan, v.version, \(occurrence), \(values.map { JSONB($0) }), 'entering',
+        \(now),
         -- Launched after a restoration although due before it: it may have been launched already.
         coalesce(v.launch_at <= m.restored_at, false)
       FROM plan_versions v LEFT JOIN handover_mark m ON true
@@ -87,13 +92,15 @@ enum RunStore {
     ).map(Run.init)
   }
 
-  /// Runs that have people to decide on or to wait for; those cancelled while people were still
-  /// being decided on among them.
-  static func active(in db: any Queryable) throws -> [Run] {
+  /// Runs that have people to decide on, those cancelled meanwhile among them, and runs that may be
+  /// over.
+  static func active(now: Date, in db: any Queryable) throws -> [Run] {
     try db.query(
       """
       SELECT \(columns) FROM runs
-      WHERE state IN ('entering', 'running') OR (state = 'cancelled' AND entered_lanes <> -1)
+      WHERE state = 'entering' OR (state = 'cancelled' AND entered_lanes <> -1)
+        OR (state = 'running' AND coalesce(open_until <= \(now), true)
+          AND NOT EXISTS (SELECT FROM queue q WHERE q.run_id = runs.id))
       ORDER BY started_at
       """
     ).map(Run.init)
@@ -125,14 +132,10 @@ enum RunStore {
     try tx.execute(
       """
       UPDATE runs SET state = 'completed', finished_at = \(now)
-      WHERE id = \(run.id) AND state = 'running'
+      WHERE id = \(run.id) AND state = 'running' AND coalesce(open_until <= \(now), true)
         AND NOT EXISTS (SELECT FROM queue WHERE run_id = \(run.id))
         AND NOT EXISTS (SELECT FROM enrolments WHERE run_id = \(run.id) AND state = 'active')
       """) == 1
-  }
-
-  static func hasWork(_ run: UUID, in db: any Queryable) throws -> Bool {
-    try db.one("SELECT 1 FROM queue WHERE run_id = \(run) LIMIT 1") != nil
   }
 
   /// Ends the open runs of a plan. Their queue rows are settled as `cancelled` when claimed.

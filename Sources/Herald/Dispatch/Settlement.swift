@@ -34,8 +34,17 @@ struct Settlement {
   /// A step that begins for somebody.
   struct Opening {
     let entry: QueueEntry
-    let step: String
+    let step: PlanDocument.Successor
+    /// Of the delivery, or of the work when the step sends nothing.
     let deliveryID: UUID
+  }
+
+  /// A step that sends nothing ends for somebody.
+  struct Departure {
+    let entry: QueueEntry
+    let state: StepVisitState
+    let outcome: String
+    let values: JSONValue?
   }
 
   let lane: Int
@@ -45,6 +54,8 @@ struct Settlement {
   private(set) var postponements: [QueueStore.Postponement] = []
   private(set) var closed: [UUID] = []
   private(set) var openings: [Opening] = []
+  private(set) var departures: [Departure] = []
+  private(set) var waits: [QueueStore.Wait] = []
   private(set) var endings: [EnrolmentStore.Ending] = []
 
   init(lane: Int, lease: UUID) {
@@ -54,6 +65,7 @@ struct Settlement {
 
   var isEmpty: Bool {
     attempts.isEmpty && outcomes.isEmpty && postponements.isEmpty && closed.isEmpty
+      && waits.isEmpty
   }
 
   mutating func record(_ attempt: Attempt) { attempts.append(attempt) }
@@ -77,24 +89,37 @@ struct Settlement {
       content: entry.content, doubt: entry.handedOverAt)
   }
 
-  /// The delivery's work is over; the person goes on to `next`, or is through.
-  mutating func advance(_ entry: QueueEntry, to next: String?) {
+  /// A step that sends nothing is over. To be followed by `advance` or `exit`.
+  mutating func depart(
+    _ entry: QueueEntry, _ state: StepVisitState, _ outcome: String, _ values: JSONValue? = nil
+  ) {
+    departures.append(
+      Departure(entry: entry, state: state, outcome: outcome, values: values))
+  }
+
+  /// The step goes on waiting: for the instant, or for one of the events.
+  mutating func wait(_ entry: QueueEntry, until: Date, for events: [String]) {
+    waits.append(QueueStore.Wait(id: entry.deliveryID, until: until, events: events))
+  }
+
+  /// The work of a delivery, step or timer is over; the person goes on to `next`, or is through.
+  mutating func advance(_ entry: QueueEntry, to next: PlanDocument.Successor?) {
     closed.append(entry.deliveryID)
     if let next {
       openings.append(Opening(entry: entry, step: next, deliveryID: UUID()))
     } else {
       endings.append(
         EnrolmentStore.Ending(
-          userID: entry.userID, runID: entry.runID, state: "finished", reason: nil))
+          enrolment: entry.enrolment, state: "finished", reason: nil))
     }
   }
 
-  /// The delivery's work is over and the person leaves the plan.
+  /// The work is over and the person leaves the plan.
   mutating func exit(_ entry: QueueEntry, reason: String) {
     closed.append(entry.deliveryID)
     endings.append(
       EnrolmentStore.Ending(
-        userID: entry.userID, runID: entry.runID, state: "exited", reason: reason))
+        enrolment: entry.enrolment, state: "exited", reason: reason))
   }
 
   /// Writes what still belongs to the lease; rows that another worker has taken over meanwhile are
@@ -104,7 +129,7 @@ struct Settlement {
     let leaving = Set(closed)
     let staying = Set(
       outcomes.map(\.entry.deliveryID) + postponements.map(\.id)
-        + attempts.map(\.entry.deliveryID)
+        + attempts.map(\.entry.deliveryID) + waits.map(\.id)
     ).subtracting(leaving)
     // Deleting a row says as well as locking it whether the lease still holds it.
     let left = try QueueStore.delete(closed, lane: lane, lease: lease, in: tx)
@@ -121,8 +146,13 @@ struct Settlement {
       now: now, in: tx)
     try QueueStore.postpone(
       postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
-    try DeliveryStore.open(
-      openings.filter { left.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try QueueStore.wait(
+      waits.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
+    try StepVisitStore.leave(
+      departures.filter { left.contains($0.entry.deliveryID) }, now: now, in: tx)
+    let begun = openings.filter { left.contains($0.entry.deliveryID) }
+    try DeliveryStore.open(begun.filter { $0.step.kind == .send }, now: now, in: tx)
+    try StepVisitStore.open(begun.filter { $0.step.kind != .send }, now: now, in: tx)
     try EnrolmentStore.end(
       zip(closedEndings, endings).filter { left.contains($0.0) }.map(\.1), now: now, in: tx)
     return leaving.count + staying.count - held.count

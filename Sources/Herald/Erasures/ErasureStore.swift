@@ -23,7 +23,7 @@ enum ErasureStore {
       """
     ),
     (
-      "deliveries", "user_id, run_id, step_id, occurrence, entered_at",
+      "deliveries", "user_id, run_id, entry_key, step_id, occurrence, entered_at",
       #""values" = NULL, provider_id = NULL"#,
       #"("values" IS NOT NULL OR provider_id IS NOT NULL)"#
     ),
@@ -33,6 +33,10 @@ enum ErasureStore {
     ),
     (
       "enrolments", "user_id, run_id, entry_key", #""values" = NULL"#, #""values" IS NOT NULL"#
+    ),
+    (
+      "step_visits", "user_id, run_id, entry_key, step_id, occurrence, entered_at",
+      #""values" = NULL"#, #""values" IS NOT NULL"#
     ),
     ("coupon_redemptions", "id", "order_id = ''", "order_id <> ''"),
   ]

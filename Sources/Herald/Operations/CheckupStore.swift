@@ -102,14 +102,14 @@ enum CheckupStore {
           (SELECT count(*) FROM deliveries d WHERE d.status = 'pending' AND NOT EXISTS (
             SELECT FROM queue q WHERE q.lane = herald_lane(d.user_id) AND q.delivery_id = d.id))
             AS lost,
-          count(*) FILTER (WHERE d.id IS NULL) AS stray,
+          count(*) FILTER (WHERE d.id IS NULL AND q.phase IN ('send', 'follow_up')) AS stray,
           -- A sent delivery stays queued while its chain waits for a receipt.
           count(*) FILTER (WHERE d.status IN ('failed', 'skipped', 'unknown')) AS settled,
           (SELECT count(*) FROM enrolments e WHERE e.state = 'active' AND NOT EXISTS (
             SELECT FROM queue q WHERE q.lane = herald_lane(e.user_id) AND q.user_id = e.user_id
-              AND q.run_id = e.run_id)) AS stuck
+              AND q.run_id = e.run_id AND q.entry_key = e.entry_key)) AS stuck
         FROM queue q LEFT JOIN deliveries d ON d.user_id = q.user_id AND d.run_id = q.run_id
-          AND d.step_id = q.step_id AND d.occurrence = q.occurrence
+          AND d.entry_key = q.entry_key AND d.step_id = q.step_id AND d.occurrence = q.occurrence
           AND d.entered_at = q.entered_at AND d.id = q.delivery_id
         """
       ).unprepared()

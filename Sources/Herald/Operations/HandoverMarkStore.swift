@@ -37,8 +37,8 @@ enum HandoverMarkStore {
     return try tx.execute(
       """
       UPDATE deliveries d SET possibly_duplicate = true FROM queue q
-      WHERE d.user_id = q.user_id AND d.run_id = q.run_id AND d.step_id = q.step_id
-        AND d.occurrence = q.occurrence AND d.entered_at = q.entered_at
+      WHERE d.user_id = q.user_id AND d.run_id = q.run_id AND d.entry_key = q.entry_key
+        AND d.step_id = q.step_id AND d.occurrence = q.occurrence AND d.entered_at = q.entered_at
         AND NOT d.possibly_duplicate
       """)
   }

@@ -44,23 +44,26 @@ struct Month: Hashable, Comparable, Sendable {
 /// The tables cut by month, and how long each is kept.
 enum PartitionedTable: String, CaseIterable, Sendable {
   case events, deliveries, attempts, receipts
+  case stepVisits = "step_visits"
 
   /// The column its months are told by.
   var column: String {
     switch self {
     case .events: "ts"
-    case .deliveries, .attempts: "entered_at"
+    case .deliveries, .attempts, .stepVisits: "entered_at"
     case .receipts: "at"
     }
   }
 
   /// The first month to be kept; nil when all are.
   func firstKept(_ retention: Retention, now: Date) -> Month? {
-    let months =
+    let months: Int? =
       switch self {
       case .events: retention.eventMonths
       case .deliveries, .attempts: retention.deliveryMonths
       case .receipts: retention.receiptMonths
+      // Their counters are not sealed anywhere else.
+      case .stepVisits: nil
       }
     return months.map { Month(of: now).adding(-$0) }
   }

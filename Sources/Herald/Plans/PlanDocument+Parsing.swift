@@ -19,8 +19,13 @@ extension PlanDocument {
     let audience = reader.value("audience").flatMap {
       Condition.parse($0, at: reader.pointer.appending("audience"), faults: faults)
     }
+    let reentry = reader.object("reentry").flatMap(Reentry.init)
+    if let trigger, !trigger.isStream, reader.has("reentry") {
+      reader.add(
+        "invalid", "reentry", "Only a plan with an event or API trigger can be entered again.")
+    }
     let window = reader.object("window").flatMap(Window.init)
-    let steps = parseSteps(reader)
+    let steps = StepParser(reader).steps()
     let holdout = reader.double("holdout", range: 0...0.5) ?? 0
     if messageClass == .transactional, holdout > 0 {
       reader.add("invalid", "holdout", "A transactional plan has no holdout; leave it out.")
@@ -30,6 +35,12 @@ extension PlanDocument {
     if messageClass == .transactional, reader.has("quiet_hours") {
       reader.add(
         "invalid", "quiet_hours", "A transactional plan knows no quiet hours; leave them out.")
+    }
+    let exit = reader.object("exit").flatMap(Exit.init) ?? .never
+    if exit.onGoal, goals.isEmpty, !reader.has("goals") {
+      faults.add(
+        .required, at: reader.pointer.appending("exit").appending("on_goal"),
+        "People can leave by a goal only when the plan has 'goals'.")
     }
     reader.finish()
     for (key, _) in limits.coupons
@@ -43,8 +54,8 @@ extension PlanDocument {
     return PlanDocument(
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
-      trigger: trigger, audience: audience, window: window, steps: steps, holdout: holdout,
-      limits: limits, quietHours: quietHours)
+      trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
+      holdout: holdout, limits: limits, quietHours: quietHours, exit: exit)
   }
 
   /// A document that was checked before it was stored.
@@ -55,41 +66,6 @@ extension PlanDocument {
         .unexpected, "A stored plan cannot be read: \(faults.all.first?.description ?? "")")
     }
     return document
-  }
-
-  private static func parseSteps(_ reader: ObjectReader) -> [Step] {
-    guard let elements = reader.array("steps", required: true, count: 1...50) else { return [] }
-    var steps: [Step] = []
-    let ids = elements.map { $0.value["id"]?.stringValue }
-    for (index, element) in elements.enumerated() {
-      guard let step = ObjectReader(element.value, at: element.pointer, faults: reader.faults)
-      else { continue }
-      let id = step.string("id", required: true, pattern: .key)
-      if let id, ids.prefix(index).contains(id) {
-        step.add("duplicate", "id", "Another step has the id '\(id)'; ids are unique.")
-      }
-      if id == "end" { step.add("invalid", "id", "'end' is a reserved word; choose another id.") }
-      let notAfter = step.duration("not_after", range: TimeSpan.positive)
-      let send = step.object("send", required: true)
-      let chain = send?.objects("chain", required: true, count: 1...8, Link.init) ?? []
-      send?.finish()
-      let length = send?.object["chain"]?.arrayValue?.count ?? 0
-      Link.check(chain, length: length, of: element.pointer, faults: reader.faults)
-      let following = index + 1 < ids.count ? ids[index + 1] : nil
-      var next = following
-      if let target = step.string("next", maxLength: 64) {
-        next = target == "end" ? nil : target
-        if let named = next, !ids.dropFirst(index + 1).contains(named) {
-          step.add(
-            "unknown_step", "next",
-            "'\(named)' is no later step of this plan; name one that follows, or 'end'.")
-        }
-      }
-      step.finish()
-      guard let id else { continue }
-      steps.append(Step(index: index, id: id, notAfter: notAfter, chain: chain, next: next))
-    }
-    return steps
   }
 }
 
@@ -105,20 +81,6 @@ extension PlanDocument.Goal {
     self.stage = stage
     self.event = event
     self.within = within
-  }
-}
-
-extension PlanDocument.Trigger {
-  init?(_ reader: ObjectReader) {
-    let segment = reader.string("segment", required: true, pattern: .key)
-    if reader.value("at", required: true) == "now" {
-      at = nil
-    } else {
-      at = reader.instant("at")
-    }
-    reader.finish()
-    guard let segment else { return nil }
-    self.segment = segment
   }
 }
 
@@ -187,7 +149,7 @@ extension PlanDocument.Link {
   }
 
   /// `chain` lacks links that could not be read; `length` counts them.
-  fileprivate static func check(
+  static func check(
     _ chain: [PlanDocument.Link], length: Int, of step: JSONPointer, faults: Faults
   ) {
     let place = step.appending("send").appending("chain")
@@ -224,7 +186,7 @@ extension QuietHours {
     self.init(from: from, until: until, zone: zone == "user" ? nil : zone, onHit: onHit)
   }
 
-  private static func minutes(_ text: String) -> Int? {
+  static func minutes(_ text: String) -> Int? {
     let parts = text.split(separator: ":").compactMap { Int($0) }
     return parts.count == 2 ? parts[0] * 60 + parts[1] : nil
   }

@@ -8,10 +8,9 @@ extension PlanDocument {
     "class?": Schema.choice(MessageClass.allCases.map(\.rawValue)),
     "category?": Schema.text(1...64),
     "priority?": Schema.integer(0...100),
-    "trigger": Schema.object([
-      "segment": Schema.key, "at": Schema.oneOf([["const": "now"], Schema.instant]),
-    ]),
+    "trigger": Trigger.schema,
     "audience?": Schema.ref("Condition"),
+    "reentry?": Reentry.schema,
     "window?": Schema.object(["from?": Schema.instant, "until?": Schema.instant]),
     "steps": ["type": "array", "minItems": 1, "maxItems": 50, "items": step],
     "holdout?": ["type": "number", "minimum": 0, "maximum": .double(0.5)],
@@ -21,6 +20,7 @@ extension PlanDocument {
       "coupons?": Schema.map(Schema.integer(1...1_000_000_000)),
       "allow_partial_stock?": Schema.bool,
     ]),
+    "exit?": Schema.object(["on_goal?": Schema.bool, "on_leaving_audience?": Schema.bool]),
     "quiet_hours?": Schema.object([
       "from": timeOfDay, "until": timeOfDay, "zone?": Schema.string,
       "on_hit?": Schema.choice(QuietHours.OnHit.allCases.map(\.rawValue)),
@@ -33,20 +33,13 @@ extension PlanDocument {
     "target_rate?": ["type": "number", "minimum": 0, "maximum": 1],
   ])
 
-  private static let step = Schema.object([
-    "id": Schema.key, "not_after?": Schema.duration, "next?": Schema.string,
-    "send": Schema.object([
-      "chain": ["type": "array", "minItems": 1, "maxItems": 8, "items": link]
-    ]),
-  ])
-
-  private static let link = Schema.object([
+  static let link = Schema.object([
     "channel": Schema.choice(Channel.allCases.map(\.rawValue)), "template?": Schema.key,
     "coupon?": Schema.key, "after?": Schema.duration,
     "unless?": Schema.choice(["delivered", "opened", "clicked"]),
   ])
 
-  private static let timeOfDay: JSONValue = [
+  static let timeOfDay: JSONValue = [
     "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
   ]
 }

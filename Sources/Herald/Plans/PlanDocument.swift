@@ -13,12 +13,15 @@ public struct PlanDocument: Sendable {
   public let priority: Int
   public let trigger: Trigger
   public let audience: Condition?
+  /// Nil: as often as the trigger says.
+  public let reentry: Reentry?
   public let window: Window?
   public let steps: [Step]
   /// Share of the people kept out for comparison, 0..<1.
   public let holdout: Double
   public let limits: Limits
   public let quietHours: QuietHours?
+  public let exit: Exit
 
   public struct Goal: Sendable {
     public enum Stage: String, Sendable, CaseIterable { case acquire, convert, retain, recall }
@@ -27,16 +30,6 @@ public struct PlanDocument: Sendable {
     public let within: TimeSpan
     public let primary: Bool
     public let targetRate: Double?
-  }
-
-  /// A crowd, once.
-  public struct Trigger: Sendable {
-    public let segment: String
-    /// Nil: on approval.
-    public let at: Date?
-
-    /// Who the crowd is.
-    var condition: Condition { .segment(key: segment) }
   }
 
   /// Entries and hand-overs happen within [from, until) only.
@@ -55,19 +48,7 @@ public struct PlanDocument: Sendable {
     public let allowPartialStock: Bool
   }
 
-  /// One send with its fallback chain.
-  public struct Step: Sendable {
-    /// Its place in the document, for pointers.
-    let index: Int
-    public let id: String
-    /// Counted from the step's entry: what is later than this is skipped as `expired`.
-    public let notAfter: TimeSpan?
-    public let chain: [Link]
-    /// The following step; nil at the end.
-    public let next: String?
-  }
-
-  public struct Link: Sendable {
+  public struct Link: Sendable, Equatable {
     /// Its place in the chain as written, for pointers.
     let index: Int
     public let channel: Channel
@@ -85,6 +66,17 @@ public struct PlanDocument: Sendable {
   public var templates: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.template)) }
   public var coupons: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.coupon)) }
   public var channels: Set<Channel> { Set(steps.flatMap(\.chain).map(\.channel)) }
+  /// Keys of the tags that steps set or take away.
+  public var tags: Set<String> {
+    Set(
+      steps.flatMap { step -> [String] in
+        if case .tag(let tag) = step.action {
+          [tag.add, tag.remove].compactMap(\.self)
+        } else {
+          []
+        }
+      })
+  }
 }
 
 /// Hours of the day in which nothing marketing is handed over.

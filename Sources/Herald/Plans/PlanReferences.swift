@@ -7,14 +7,18 @@ import Postgres
 struct PlanReferences {
   let templates: [String: StoredTemplate]
   let coupons: [String: StoredCoupon]
-  /// Of the trigger's segment and the audience together; nil when one cannot be resolved.
+  /// Those that are declared: a tag is declared when it is first added.
+  let tags: [String: StoredTag]
+  /// Of the trigger's segment, the audience and the branches together; nil when one cannot be resolved.
   let closure: SegmentClosure?
 
   init(_ document: PlanDocument, faults: Faults, in db: any Queryable) throws {
     templates = try TemplateStore.find(Array(document.templates), in: db)
     coupons = try CouponStore.find(Array(document.coupons), in: db)
+    tags = try TagStore.find(Array(document.tags), in: db)
     let found = try Self.closure(document, faults: faults, in: db)
     for step in document.steps {
+      Self.check(step, tags, faults: faults)
       for link in step.chain {
         let place = JSONPointer(tokens: [
           "steps", String(step.index), "send", "chain", String(link.index),
@@ -50,18 +54,40 @@ struct PlanReferences {
     }
   }
 
+  private static func check(
+    _ step: PlanDocument.Step, _ tags: [String: StoredTag], faults: Faults
+  ) {
+    guard case .tag(let change) = step.action else { return }
+    let place = JSONPointer(tokens: ["steps", String(step.index), "tag"])
+    if let key = change.add, let fault = tags[key]?.tag.fault(of: change.value, at: place) {
+      let pointer = place.appending(change.value == true ? "add" : "value")
+      faults.add(fault.code, at: pointer, fault.detail)
+    }
+    if let key = change.remove, tags[key] == nil {
+      faults.add(
+        "unknown_tag", at: place.appending("remove"),
+        "There is no tag '\(key)'; declare it first with PUT /v1/tags/\(key).")
+    }
+  }
+
   private static func closure(
     _ document: PlanDocument, faults: Faults, in db: any Queryable
   ) throws -> SegmentClosure {
     let trigger = JSONPointer(tokens: ["trigger"])
     var closure = try SegmentStore.closure(
       of: document.trigger.condition, at: trigger, faults: faults, in: db)
-    if let audience = document.audience {
-      let place = JSONPointer(tokens: ["audience"])
+    var conditions = document.audience.map { [(JSONPointer(tokens: ["audience"]), $0)] } ?? []
+    for step in document.steps {
+      conditions += step.conditions.map { way, condition in
+        let tokens = ["steps", String(step.index), "branch", String(way), "if", "condition"]
+        return (JSONPointer(tokens: tokens), condition)
+      }
+    }
+    for (place, condition) in conditions {
       let known = faults.count
-      try SegmentStore.check(audience, at: place, faults: faults, in: db)
-      guard faults.count == known else { return closure }
-      let other = try SegmentStore.closure(of: audience, at: place, faults: faults, in: db)
+      try SegmentStore.check(condition, at: place, faults: faults, in: db)
+      guard faults.count == known else { continue }
+      let other = try SegmentStore.closure(of: condition, at: place, faults: faults, in: db)
       closure = closure.merging(other)
     }
     return closure

@@ -85,6 +85,7 @@ enum PlanRoutes {
       steer("cancel", "End the plan; what is pending is skipped as cancelled.") {
         try await plans.cancel($0, by: $1.caller, now: $1.now)
       },
+      migrate(plans),
       Endpoint(
         .post, "/v1/plans/{key}/archive", .writers,
         Operation(
@@ -95,6 +96,22 @@ enum PlanRoutes {
         return .noContent
       },
     ]
+  }
+
+  private static func migrate(_ plans: Plans) -> Endpoint {
+    Endpoint(
+      .post, "/v1/plans/{key}/migrate", .writers,
+      Operation(
+        "migratePlan",
+        "Move the people inside one version to another approved one, those whose step is in both.",
+        tag: "Plans", request: Schema.object(["from": Schema.count, "to": Schema.count]),
+        responses: [200: Schema.ref("Migration")], errors: [.notFound, .wrongState])
+    ) { call in
+      let versions = try call.read { reader, _ in PlanMigration.Versions(reader) }
+      let migration = try await plans.migrate(
+        call.path("key"), versions, by: call.caller, now: call.now)
+      return .json(200, migration.json)
+    }
   }
 
   private static func steer(
@@ -129,13 +146,16 @@ enum PlanRoutes {
     ]),
     "PlanDocument": PlanDocument.schema,
     "Submission": Schema.object(["approval": Schema.uuid, "hash": Schema.hash]),
+    "Migration": PlanMigration.schema,
     "Steering": Schema.object(["plan": Schema.ref("Plan"), "in_flight": Schema.count]),
     "DryRun": dryRun,
   ]
 
   static let dryRun = Schema.object([
     "audience": Schema.count, "held_out": Schema.count, "skipped": Schema.counts,
-    "by_channel": Schema.counts, "coupons": Schema.counts, "finishes_at": Schema.instant,
+    "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
+    "finishes_at": Schema.instant,
+    "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
     "overlaps": Schema.array(
       Schema.object([
         "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),

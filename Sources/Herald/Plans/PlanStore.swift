@@ -142,6 +142,33 @@ enum PlanStore {
         live_at = CASE WHEN \(state == .live) THEN coalesce(live_at, \(now)) ELSE live_at END
       WHERE plan = \(version.plan) AND version = \(version.version)::integer
       """)
+    try tx.execute("UPDATE plans_epoch SET epoch = epoch + 1")
+  }
+
+  /// Moves whenever a plan or the state of a version changes.
+  static func epoch(in db: any Queryable) throws -> Int {
+    try db.one("SELECT epoch FROM plans_epoch")?.get("epoch") ?? 0
+  }
+
+  /// Versions that people enter (live and not paused), and others that somebody may be in still.
+  static func inhabited(
+    in db: any Queryable
+  ) throws -> [(name: PlanVersionName, takesPeople: Bool)] {
+    try db.query(
+      """
+      SELECT v.plan, v.version, v.state = 'live' AND NOT p.paused AS takes_people
+      FROM plan_versions v JOIN plans p ON p.key = v.plan
+      WHERE v.state IN ('live', 'paused') OR (v.state = 'superseded' AND EXISTS (
+        SELECT FROM runs r WHERE r.plan = v.plan AND r.plan_version = v.version
+          AND r.state IN ('entering', 'running')))
+      ORDER BY v.plan, v.version
+      """
+    ).map {
+      (
+        PlanVersionName(plan: try $0.get("plan"), version: try $0.get("version")),
+        try $0.get("takes_people")
+      )
+    }
   }
 
   private static let planColumns: SQL = """

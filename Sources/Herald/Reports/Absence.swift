@@ -15,10 +15,14 @@ struct Absence {
     let version = try PlanStore.version(plan.key, number, in: tx)
     let document = try PlanDocument.stored(version.document)
     let runs = try AccountingStore.runs(plan.key, in: tx)
-    guard let latest = runs.first else { return notLaunched(version) }
-    let crowd = try crowd(document, version, in: tx)
+    guard let latest = runs.first else {
+      return document.trigger.isStanding && version.state == .live
+        ? notTriggered(version) : notLaunched(version)
+    }
+    guard let segment = document.trigger.segment else { return notTriggered(version) }
+    let crowd = try crowd(segment, document, version, in: tx)
     var values: JSONObject = [
-      "segment": .string(document.trigger.segment), "frozen_at": .instant(latest.startedAt),
+      "segment": .string(segment), "frozen_at": .instant(latest.startedAt),
       "member_now": .bool(crowd.isTrue), "condition_now": crowd.json,
     ]
     if let scope = try scope(version, in: tx) { values["scope_now"] = .bool(scope) }
@@ -37,13 +41,20 @@ struct Absence {
       ])
   }
 
+  /// Nothing that lets people enter has happened to this one.
+  private func notTriggered(_ version: PlanVersion) -> Decision {
+    Decision(
+      run: nil, at: now, outcome: .notTargeted, gate: Gate.trigger.rawValue, code: "not_triggered",
+      values: ["state": .string(version.state.rawValue)])
+  }
+
   /// The crowd's condition as approved, or as it stands when it was never submitted.
   private func crowd(
-    _ document: PlanDocument, _ version: PlanVersion, in tx: Transaction
+    _ segment: String, _ document: PlanDocument, _ version: PlanVersion, in tx: Transaction
   ) throws -> Evaluation {
     let trigger = document.trigger.condition
     let closure = try closure(version) ?? SegmentStore.closure(of: trigger, in: tx)
-    return try evaluate(closure.conditions[document.trigger.segment] ?? trigger, closure, in: tx)
+    return try evaluate(closure.conditions[segment] ?? trigger, closure, in: tx)
   }
 
   /// Whether the submitter's user scope has the person; nil without one.

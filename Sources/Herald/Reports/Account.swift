@@ -31,9 +31,25 @@ struct Account: Sendable, Equatable {
     var accounted: Int { sent + failed + skipped.total + pending + unknown }
   }
 
+  /// A step that sends nothing.
+  struct Visits: Sendable, Equatable {
+    var kind = ""
+    var entered = 0
+    var waiting = 0
+    var passed = 0
+    var failed = 0
+    var exited = 0
+    /// How those who left it left it: the way they took, or why they did not.
+    var outcomes: [String: Int] = [:]
+
+    var accounted: Int { waiting + passed + failed + exited }
+  }
+
   var people = People()
   /// By step id.
   var steps: [String: Step] = [:]
+  /// By step id.
+  var visits: [String: Visits] = [:]
   /// By channel, then by how they ended.
   var attempts: [String: [AttemptStatus: Int]] = [:]
 
@@ -41,6 +57,7 @@ struct Account: Sendable, Equatable {
     var sum = left
     sum.people += right.people
     sum.steps.merge(right.steps, uniquingKeysWith: +)
+    sum.visits.merge(right.visits, uniquingKeysWith: +)
     sum.attempts.merge(right.attempts) { $0.merging($1, uniquingKeysWith: +) }
     return sum
   }
@@ -69,6 +86,16 @@ extension Account.Step {
       failed: left.failed + right.failed,
       skipped: left.skipped.merging(right.skipped, uniquingKeysWith: +),
       pending: left.pending + right.pending, unknown: left.unknown + right.unknown)
+  }
+}
+
+extension Account.Visits {
+  static func + (left: Self, right: Self) -> Self {
+    Self(
+      kind: left.kind, entered: left.entered + right.entered,
+      waiting: left.waiting + right.waiting, passed: left.passed + right.passed,
+      failed: left.failed + right.failed, exited: left.exited + right.exited,
+      outcomes: left.outcomes.merging(right.outcomes, uniquingKeysWith: +))
   }
 }
 

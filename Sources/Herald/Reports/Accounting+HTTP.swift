@@ -11,13 +11,13 @@ extension Accounting {
 
   static let schema = Schema.object([
     "plan": Schema.key, "people": Account.people, "steps": Account.steps,
-    "attempts": Account.attempts, "balanced": Schema.bool,
+    "visits": Account.visits, "attempts": Account.attempts, "balanced": Schema.bool,
     "runs": Schema.array(
       Schema.object([
         "id": Schema.uuid, "version": Schema.count, "occurrence": Schema.string,
         "state": Schema.choice(Run.State.allCases.map(\.rawValue)), "started_at": Schema.instant,
         "finished_at": Schema.nullable(Schema.instant), "people": Account.people,
-        "steps": Account.steps, "attempts": Account.attempts,
+        "steps": Account.steps, "visits": Account.visits, "attempts": Account.attempts,
       ])),
   ])
 }
@@ -35,16 +35,22 @@ extension Accounting.Entry {
 }
 
 extension Account {
-  /// `people`, `steps` and `attempts`; steps in `order`, those of older documents after them.
+  /// `people`, `steps`, `visits` and `attempts`; steps in `order`, those of older documents after them.
   fileprivate func members(_ order: [String]) -> [(key: String, value: JSONValue)] {
     let known = order.filter { steps[$0] != nil }
     let ids = known + steps.keys.filter { !known.contains($0) }.sorted()
+    let visited = order.filter { visits[$0] != nil }
+    let places = visited + visits.keys.filter { !visited.contains($0) }.sorted()
     let channels = attempts.sorted { $0.key < $1.key }.map { channel, counts in
       (key: channel, value: Self.json(counts))
     }
     return [
       ("people", people.json),
       ("steps", .object(JSONObject(ids.map { (key: $0, value: (steps[$0] ?? Step()).json) }))),
+      (
+        "visits",
+        .object(JSONObject(places.map { (key: $0, value: (visits[$0] ?? Visits()).json) }))
+      ),
       ("attempts", .object(JSONObject(channels))),
     ]
   }
@@ -63,6 +69,12 @@ extension Account {
     Schema.object([
       "entered": Schema.count, "sent": Schema.count, "failed": Schema.count,
       "skipped": Schema.counts, "pending": Schema.count, "unknown": Schema.count,
+    ]))
+  static let visits = Schema.map(
+    Schema.object([
+      "kind": Schema.choice(PlanDocument.Step.Kind.allCases.map(\.rawValue)),
+      "entered": Schema.count, "waiting": Schema.count, "passed": Schema.count,
+      "failed": Schema.count, "exited": Schema.count, "outcomes": Schema.counts,
     ]))
   static let attempts = Schema.map(
     Schema.object([
@@ -86,6 +98,16 @@ extension Account.Step {
     [
       "entered": .int(entered), "sent": .int(sent), "failed": .int(failed),
       "skipped": .counts(skipped), "pending": .int(pending), "unknown": .int(unknown),
+    ]
+  }
+}
+
+extension Account.Visits {
+  fileprivate var json: JSONValue {
+    [
+      "kind": .string(kind), "entered": .int(entered), "waiting": .int(waiting),
+      "passed": .int(passed), "failed": .int(failed), "exited": .int(exited),
+      "outcomes": .counts(outcomes),
     ]
   }
 }

@@ -5,7 +5,7 @@ public struct Accounting: Sendable {
   struct Entry: Sendable {
     let run: Run
     let account: Account
-    /// The step everybody who comes in begins with, where that is a send.
+    /// The step everybody who comes in begins with.
     let firstStep: String?
   }
 
@@ -47,26 +47,33 @@ enum BalanceRule {
     where step.entered != step.accounted {
       found.append("step \(id) was entered \(step.entered) times, \(step.accounted) accounted for")
     }
+    for (id, step) in account.visits.sorted(by: { $0.key < $1.key })
+    where step.entered != step.accounted {
+      found.append("step \(id) was entered \(step.entered) times, \(step.accounted) accounted for")
+    }
     if account.sent > account.sentAttempts {
       found.append("\(account.sent) deliveries were sent by \(account.sentAttempts) attempts")
     }
     return found
   }
 
-  /// In a run of a crowd whoever came in has a delivery of the first step.
+  /// In a run of a crowd whoever came in has come to the first step.
   static func entry(_ account: Account, run: Run, firstStep: String?) -> [String] {
-    guard run.occurrence == "once", let firstStep else { return [] }
-    let began = account.steps[firstStep]?.entered ?? 0
+    guard !run.isStream, let firstStep else { return [] }
+    let began = account.steps[firstStep]?.entered ?? account.visits[firstStep]?.entered ?? 0
     guard began != account.people.entered else { return [] }
     return ["\(account.people.entered) people came in, \(began) began with step \(firstStep)"]
   }
 
   /// "A run is completed only when nobody is active and nothing is pending."
   static func completion(_ account: Account, run: Run) -> [String] {
-    guard run.state == .completed, account.people.active + account.pending > 0 else { return [] }
+    let waiting = account.visits.values.reduce(0) { $0 + $1.waiting }
+    guard run.state == .completed, account.people.active + account.pending + waiting > 0 else {
+      return []
+    }
     return [
-      "it is completed with \(account.people.active) people active and \(account.pending) "
-        + "deliveries pending"
+      "it is completed with \(account.people.active) people active, \(account.pending) "
+        + "deliveries pending and \(waiting) people waiting"
     ]
   }
 }

@@ -15,21 +15,24 @@ enum AccountingStore {
     ).map(Run.init)
   }
 
-  /// The steps of versions, in their order; `send` is false for those that send nothing.
+  /// The steps of versions, in their order.
   static func steps(
     _ plan: String, versions: Set<Int>, in db: any Queryable
-  ) throws -> [Int: [(id: String, send: Bool)]] {
+  ) throws -> [Int: [(id: String, kind: PlanDocument.Step.Kind?)]] {
     let rows = try db.query(
       """
-      SELECT v.version, s.step->>'id' AS id, s.step ? 'send' AS send
+      SELECT v.version, s.step->>'id' AS id, (SELECT k FROM jsonb_object_keys(s.step) AS k
+        WHERE k = ANY(\(PlanDocument.Step.Kind.allCases.map(\.rawValue))) LIMIT 1) AS kind
       FROM plan_versions v,
         jsonb_array_elements(v.document->'steps') WITH ORDINALITY AS s (step, n)
       WHERE v.plan = \(plan) AND v.version = ANY(\(versions.sorted()))
       ORDER BY v.version DESC, s.n
       """)
-    var steps: [Int: [(id: String, send: Bool)]] = [:]
+    var steps: [Int: [(id: String, kind: PlanDocument.Step.Kind?)]] = [:]
     for row in rows {
-      steps[try row.get("version"), default: []].append((try row.get("id"), try row.get("send")))
+      let kind: String? = try row.get("kind")
+      steps[try row.get("version"), default: []].append(
+        (try row.get("id"), kind.flatMap(PlanDocument.Step.Kind.init(rawValue:))))
     }
     return steps
   }
@@ -129,6 +132,34 @@ enum AccountingStore {
       Deliveries(
         run: try $0.get("run_id"), step: try $0.get("step_id"),
         status: DeliveryStatus(rawValue: try $0.get("status")), code: try $0.get("code"),
+        count: try $0.get("n"))
+    }
+  }
+
+  struct Visits: Sendable {
+    let run: UUID
+    let step: String
+    let kind: String
+    let state: StepVisitState?
+    let outcome: String?
+    let count: Int
+  }
+
+  static func visits(
+    _ runs: [UUID], scope: ReportScope, in db: any Queryable
+  ) throws -> [Visits] {
+    try db.query(
+      SQL(
+        """
+        SELECT v.run_id, v.step_id, v.kind, v.state, v.outcome, count(*) AS n FROM step_visits v
+        WHERE v.run_id = ANY(\(runs)) AND \(scope.admits("v"))
+        GROUP BY v.run_id, v.step_id, v.kind, v.state, v.outcome
+        """
+      ).unprepared()
+    ).map {
+      Visits(
+        run: try $0.get("run_id"), step: try $0.get("step_id"), kind: try $0.get("kind"),
+        state: StepVisitState(rawValue: try $0.get("state")), outcome: try $0.get("outcome"),
         count: try $0.get("n"))
     }
   }

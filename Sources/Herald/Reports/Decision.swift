@@ -11,6 +11,8 @@ struct Decision: Sendable {
     case finished, exited
     // About a delivery; `skipped` also of a person refused at entry, `pending` of one undecided.
     case pending, sent, failed, skipped, unknown
+    // About a step that sends nothing, besides `failed` and `exited`; its gate is what it does.
+    case waiting, passed
   }
 
   let run: UUID?
@@ -32,8 +34,11 @@ struct Decision: Sendable {
     switch code.flatMap(SkipCode.init(rawValue:)) {
     case .notInAudience: "audience"
     case .outsideWindow: "window"
+    case .reentryLimit: "reentry"
+    case .unlessHappened: Gate.trigger.rawValue
     case .erased, .merged: "user"
     case .cancelled: Gate.stopped.rawValue
+    case .goalReached, .leftAudience: Gate.exit.rawValue
     default: nil
     }
   }

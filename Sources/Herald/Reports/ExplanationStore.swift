@@ -15,8 +15,7 @@ enum ExplanationStore {
   }
 
   struct Enrolment: Sendable {
-    let run: UUID
-    let user: UUID
+    let name: EnrolmentName
     let enteredAt: Date
     let version: Int
     let state: String
@@ -31,14 +30,14 @@ enum ExplanationStore {
   ) throws -> [Enrolment] {
     try db.query(
       """
-      SELECT run_id, user_id, entered_at, plan_version, state, reason, holdout_bucket, "values",
+      SELECT run_id, user_id, entry_key, entered_at, plan_version, state, reason, holdout_bucket, "values",
         finished_at
       FROM enrolments WHERE user_id = ANY(\(ids)) AND plan = \(plan)
       ORDER BY entered_at DESC LIMIT \(mostRuns)
       """
     ).map { row in
       Enrolment(
-        run: try row.get("run_id"), user: try row.get("user_id"),
+        name: try EnrolmentName(row),
         enteredAt: try row.get("entered_at"), version: try row.get("plan_version"),
         state: try row.get("state"), reason: try row.get("reason"),
         bucket: try row.get("holdout_bucket", as: Int?.self),
@@ -67,7 +66,7 @@ enum ExplanationStore {
 
   struct Delivery: Sendable {
     let id: UUID
-    let run: UUID
+    let enrolment: EnrolmentName
     let step: String
     let status: String
     let reason: String?
@@ -93,8 +92,8 @@ enum ExplanationStore {
   ) throws -> [Delivery] {
     try db.query(
       """
-      SELECT d.id, d.run_id, d.step_id, d.status, d.reason, d.gate, d."values", d.channel, d.sender,
-        d.created_at, d.settled_at, q.phase, q.tries, nullif(q.due_at, 'infinity') AS due_at,
+      SELECT d.id, d.user_id, d.run_id, d.entry_key, d.step_id, d.status, d.reason, d.gate,
+        d."values", d.channel, d.sender, d.created_at, d.settled_at, q.phase, q.tries, nullif(q.due_at, 'infinity') AS due_at,
         coalesce(q.handed_over_at IS NOT NULL AND q.leased_until > clock_timestamp(), false)
           AS in_flight
       FROM deliveries d
@@ -105,7 +104,8 @@ enum ExplanationStore {
     ).map { row in
       let phase: String? = try row.get("phase")
       return Delivery(
-        id: try row.get("id"), run: try row.get("run_id"), step: try row.get("step_id"),
+        id: try row.get("id"),
+        enrolment: try EnrolmentName(row), step: try row.get("step_id"),
         status: try row.get("status"), reason: try row.get("reason"), gate: try row.get("gate"),
         values: try row.optionalJSON("values"), channel: try row.get("channel"),
         sender: try row.get("sender"), createdAt: try row.get("created_at"),
@@ -115,6 +115,43 @@ enum ExplanationStore {
             dueAt: try row.get("due_at"), phase: $0, tries: try row.get("tries"),
             inFlight: try row.get("in_flight"))
         })
+    }
+  }
+
+  /// At a step that sends nothing.
+  struct Visit: Sendable {
+    let enrolment: EnrolmentName
+    let step: String
+    let kind: String
+    let state: String
+    let outcome: String?
+    let values: JSONValue?
+    let arrivedAt: Date
+    let leftAt: Date?
+    /// Of those who wait: when the step looks again at the latest; nil: parked.
+    let dueAt: Date?
+  }
+
+  static func visits(
+    _ ids: [UUID], plan: String, runs: [UUID], in db: any Queryable
+  ) throws -> [Visit] {
+    try db.query(
+      """
+      SELECT v.user_id, v.run_id, v.entry_key, v.step_id, v.kind, v.state, v.outcome, v."values",
+        v.arrived_at, v.left_at, nullif(q.due_at, 'infinity') AS due_at
+      FROM step_visits v
+      LEFT JOIN queue q ON v.state = 'waiting' AND q.lane = herald_lane(v.user_id)
+        AND q.user_id = v.user_id AND q.run_id = v.run_id AND q.entry_key = v.entry_key
+        AND q.step_id = v.step_id AND q.phase = 'step'
+      WHERE v.user_id = ANY(\(ids)) AND v.plan = \(plan) AND v.run_id = ANY(\(runs))
+      ORDER BY v.arrived_at, v.step_id LIMIT 1000
+      """
+    ).map { row in
+      Visit(
+        enrolment: try EnrolmentName(row), step: try row.get("step_id"),
+        kind: try row.get("kind"), state: try row.get("state"), outcome: try row.get("outcome"),
+        values: try row.optionalJSON("values"), arrivedAt: try row.get("arrived_at"),
+        leftAt: try row.get("left_at"), dueAt: try row.get("due_at"))
     }
   }
 

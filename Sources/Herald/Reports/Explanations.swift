@@ -54,7 +54,9 @@ public struct Explanations: Sendable {
   ) throws -> [Decision] {
     guard !enrolments.isEmpty else { return [] }
     let deliveries = try ExplanationStore.deliveries(
-      ids, plan: plan, runs: Array(Set(enrolments.map(\.run))), in: tx)
+      ids, plan: plan, runs: Array(Set(enrolments.map(\.name.run))), in: tx)
+    let visits = try ExplanationStore.visits(
+      ids, plan: plan, runs: Array(Set(enrolments.map(\.name.run))), in: tx)
     let attempts = try ExplanationStore.attempts(ids, deliveries: deliveries.map(\.id), in: tx)
     var buckets: [Int: Int] = [:]
     for version in Set(enrolments.map(\.version)) {
@@ -63,14 +65,16 @@ public struct Explanations: Sendable {
       ).holdoutBuckets
     }
     var decisions: [Decision] = []
-    var told: Set<UUID> = []
     for enrolment in enrolments.reversed() {
       decisions.append(Decision(entry: enrolment, heldOutBelow: buckets[enrolment.version] ?? 0))
-      if told.insert(enrolment.run).inserted {
-        decisions += deliveries.filter { $0.run == enrolment.run }.map {
-          Decision($0, attempts: attempts[$0.id] ?? [])
-        }
+      // In the order in which the person came to the steps.
+      let sent = deliveries.filter { $0.enrolment == enrolment.name }.map {
+        (at: $0.createdAt, decision: Decision($0, attempts: attempts[$0.id] ?? []))
       }
+      let visited = visits.filter { $0.enrolment == enrolment.name }.map {
+        (at: $0.arrivedAt, decision: Decision($0))
+      }
+      decisions += (sent + visited).sorted { $0.at < $1.at }.map(\.decision)
       if let end = Decision(endOf: enrolment) { decisions.append(end) }
     }
     return decisions
@@ -93,35 +97,48 @@ extension Decision {
     switch entry.state {
     case "held_out":
       self.init(
-        run: entry.run, at: entry.enteredAt, outcome: .heldOut, gate: "holdout", code: "held_out",
+        run: entry.name.run, at: entry.enteredAt, outcome: .heldOut, gate: "holdout",
+        code: "held_out",
         values: holdout)
     case "skipped":
       self.init(
-        run: entry.run, at: entry.enteredAt, outcome: .skipped, gate: Self.entryGate(entry.reason),
+        run: entry.name.run, at: entry.enteredAt, outcome: .skipped,
+        gate: Self.entryGate(entry.reason),
         code: entry.reason, values: entry.values)
     default:
       self.init(
-        run: entry.run, at: entry.enteredAt, outcome: .entered, values: entry.values ?? holdout)
+        run: entry.name.run, at: entry.enteredAt, outcome: .entered, values: entry.values ?? holdout
+      )
     }
   }
 
   fileprivate init?(endOf entry: ExplanationStore.Enrolment) {
     guard let at = entry.finishedAt else { return nil }
     switch entry.state {
-    case "finished": self.init(run: entry.run, at: at, outcome: .finished)
+    case "finished": self.init(run: entry.name.run, at: at, outcome: .finished)
     case "exited":
       self.init(
-        run: entry.run, at: at, outcome: .exited, gate: Self.entryGate(entry.reason),
+        run: entry.name.run, at: at, outcome: .exited, gate: Self.entryGate(entry.reason),
         code: entry.reason)
     default: return nil
     }
+  }
+
+  fileprivate init(_ visit: ExplanationStore.Visit) {
+    let isWaiting = visit.leftAt == nil
+    self.init(
+      run: visit.enrolment.run, at: visit.leftAt ?? visit.arrivedAt, step: visit.step,
+      outcome: Outcome(rawValue: visit.state) ?? .unknown, gate: visit.kind,
+      code: isWaiting && visit.dueAt == nil ? "parked" : visit.outcome,
+      values: isWaiting ? ["due_at": .instant(visit.dueAt)] : visit.values)
   }
 
   fileprivate init(_ delivery: ExplanationStore.Delivery, attempts: [ExplainedAttempt]) {
     let outcome = Outcome(rawValue: delivery.status) ?? .unknown
     let isPending = outcome == .pending
     self.init(
-      run: delivery.run, at: delivery.settledAt ?? delivery.createdAt, step: delivery.step,
+      run: delivery.enrolment.run, at: delivery.settledAt ?? delivery.createdAt,
+      step: delivery.step,
       outcome: outcome, gate: delivery.gate,
       code: isPending ? delivery.waiting?.code : delivery.reason,
       values: isPending ? delivery.waiting?.values : delivery.values, delivery: delivery.id,

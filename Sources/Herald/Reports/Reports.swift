@@ -63,19 +63,23 @@ extension Accounting {
     let steps = try AccountingStore.steps(plan, versions: Set(runs.map(\.planVersion)), in: tx)
     var order: [String] = []
     for (_, ofVersion) in steps.sorted(by: { $0.key > $1.key }) {
-      order += ofVersion.filter(\.send).map(\.id).filter { !order.contains($0) }
+      order += ofVersion.map(\.id).filter { !order.contains($0) }
     }
     self.plan = plan
     stepOrder = order
     self.runs = runs.map { run in
       let ofVersion = steps[run.planVersion] ?? []
       var account = accounts[run.id] ?? Account()
-      for step in ofVersion where step.send && account.steps[step.id] == nil {
-        account.steps[step.id] = Account.Step()
+      for (id, kind) in ofVersion {
+        if kind == .send {
+          account.steps[id, default: Account.Step()].entered += 0
+        } else if let kind {
+          account.visits[id, default: Account.Visits()].kind = kind.rawValue
+        }
       }
       return Entry(
         run: run, account: account,
-        firstStep: ofVersion.first.flatMap { $0.send ? $0.id : nil })
+        firstStep: ofVersion.first?.id)
     }
   }
 
@@ -101,6 +105,11 @@ extension Accounting {
     for row in try AccountingStore.people(ids, scope: scope, in: tx) {
       accounts[row.run]?.people.add(row)
     }
+    for run in runs where run.isStream {
+      // Nobody was chosen beforehand: who asked to enter is who was targeted.
+      let asked = accounts[run.id]?.people.accounted ?? 0
+      accounts[run.id]?.people.targeted = asked
+    }
   }
 
   private static func countDeliveries(
@@ -109,6 +118,9 @@ extension Accounting {
   ) throws {
     for row in try AccountingStore.deliveries(runs, scope: scope, in: tx) {
       accounts[row.run]?.steps[row.step, default: Account.Step()].add(row)
+    }
+    for row in try AccountingStore.visits(runs, scope: scope, in: tx) {
+      accounts[row.run]?.visits[row.step, default: Account.Visits()].add(row)
     }
     for row in try AccountingStore.attempts(runs, scope: scope, in: tx) {
       guard let status = row.status else { continue }
@@ -129,6 +141,21 @@ extension Account.People {
     case "exited": exited[row.reason ?? "unknown", default: 0] += row.count
     default: break
     }
+  }
+}
+
+extension Account.Visits {
+  fileprivate mutating func add(_ row: AccountingStore.Visits) {
+    kind = row.kind
+    entered += row.count
+    switch row.state {
+    case .waiting: waiting += row.count
+    case .passed: passed += row.count
+    case .failed: failed += row.count
+    case .exited: exited += row.count
+    case nil: break
+    }
+    if let outcome = row.outcome { outcomes[outcome, default: 0] += row.count }
   }
 }
 

@@ -40,21 +40,25 @@ enum RetryStore {
           WHERE d.status = 'failed' AND (\(step)::text IS NULL OR d.step_id = \(step))
             AND \(scope.admits("d"))
             AND (f.next IS NULL OR NOT EXISTS (SELECT FROM deliveries l
-              WHERE l.user_id = d.user_id AND l.run_id = d.run_id AND l.step_id = f.next
+              WHERE l.user_id = d.user_id AND l.run_id = d.run_id
+                AND l.entry_key = d.entry_key AND l.step_id = f.next
+                AND l.entered_at = d.entered_at) AND NOT EXISTS (SELECT FROM step_visits l
+              WHERE l.user_id = d.user_id AND l.run_id = d.run_id
+                AND l.entry_key = d.entry_key AND l.step_id = f.next
                 AND l.entered_at = d.entered_at))
           ORDER BY d.user_id, d.id FOR UPDATE OF d, e
         ), queued AS (
-          INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
-            occurrence, entered_at, plan, plan_version, step_entered_at)
-          SELECT herald_lane(user_id), id, \(now), priority, user_id, run_id, step_id, occurrence,
-            entered_at, plan, plan_version, \(now)
+          INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, entry_key,
+            step_id, occurrence, entered_at, plan, plan_version, step_entered_at)
+          SELECT herald_lane(user_id), id, \(now), priority, user_id, run_id, entry_key, step_id,
+            occurrence, entered_at, plan, plan_version, \(now)
           FROM picked
         ), reopened AS (
           UPDATE deliveries d SET status = 'pending', reason = NULL, gate = NULL, "values" = NULL,
             provider_id = NULL, settled_at = NULL
           FROM picked p
-          WHERE d.user_id = p.user_id AND d.run_id = p.run_id AND d.step_id = p.step_id
-            AND d.occurrence = p.occurrence AND d.entered_at = p.entered_at
+          WHERE d.user_id = p.user_id AND d.run_id = p.run_id
+            AND d.entry_key = p.entry_key AND d.step_id = p.step_id AND d.occurrence = p.occurrence AND d.entered_at = p.entered_at
         ), tried AS (
           SELECT a.user_id, a.delivery_id, max(a.try) AS top, least(min(a.try), 0) AS bottom
           FROM attempts a JOIN picked p ON p.user_id = a.user_id AND p.id = a.delivery_id

@@ -39,9 +39,8 @@ extension Segment.Refresh {
       let cron = schedule.string("cron", required: true, maxLength: 100)
       let zone = schedule.string("zone", required: true, maxLength: 64)
       schedule.finish()
-      if let cron, !Self.isCron(cron) {
-        schedule.add(
-          .invalidFormat, "cron", "Five fields are expected here, such as \"0 3 * * *\".")
+      if let cron, CronSchedule(cron) == nil {
+        schedule.add(.invalidFormat, "cron", CronSchedule.expectation)
       }
       if let zone, !TimeZones.isKnown(zone) {
         schedule.add(
@@ -55,16 +54,6 @@ extension Segment.Refresh {
         "\"live\", \"static\" or {\"cron\": …, \"zone\": …} is expected here.")
       return nil
     }
-  }
-
-  private static func isCron(_ text: String) -> Bool {
-    let fields = text.split(separator: " ")
-    return fields.count == 5
-      && fields.allSatisfy { field in
-        field.utf8.allSatisfy { byte in
-          UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "*/,-".utf8.contains(byte)
-        }
-      }
   }
 }
 

@@ -6,9 +6,8 @@ import Postgres
 /// Turns conditions into SQL: the one place that does.
 ///
 /// What comes out is a boolean expression over `u`, a row of `users`, that is never NULL and never
-/// raises, whatever lies in the database. Nothing a person wrote becomes text of the statement: names,
-/// values and instants are parameters, and `now` is one of them. The meaning of each node is that of
-/// `Condition.evaluate`; a property test holds the two together.
+/// raises, whatever the database has. Nothing a person wrote becomes text: names, values and instants,
+/// `now` too, are parameters. A property test holds each node to the meaning of `Condition.evaluate`.
 enum SegmentCompiler {
   /// For how many people the predicate is asked at once.
   enum Shape: Sendable {
@@ -48,6 +47,13 @@ enum SegmentCompiler {
     Compilation(
       closure: .empty, now: .distantPast, projectZone: projectZone, unknown: .standard, shape: .few
     ).userZone("u")
+  }
+
+  /// Booleans over alias `e` (`events`) of a user under alias `u`.
+  static func event(_ filters: [PropertyCondition], now: Date, projectZone: String) -> [SQL] {
+    Compilation(
+      closure: .empty, now: now, projectZone: projectZone, unknown: .standard, shape: .few
+    ).filters(filters, "e", person: "u")
   }
 }
 
@@ -453,7 +459,7 @@ extension Compilation {
     return tests + filters(step.filters, event, person: "u")
   }
 
-  private func filters(
+  fileprivate func filters(
     _ filters: [PropertyCondition], _ event: SQL, person: StaticString
   ) -> [SQL] {
     filters.flatMap { filter in

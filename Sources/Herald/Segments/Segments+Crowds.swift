@@ -92,7 +92,7 @@ extension Segments {
   }
 
   /// A condition with what it refers to.
-  private struct Audience {
+  struct Audience {
     let condition: Condition
     let closure: SegmentClosure
 

@@ -56,6 +56,7 @@ public struct Segments: Sendable {
           condition, closure: closure, now: now, projectZone: ProjectSettings().timeZone)
       }
       let stored = try SegmentStore.save(segment, now: now, in: tx)
+      try SegmentStore.schedule(segment.key, at: segment.refresh.next(after: now), in: tx)
       try AuditStore.append(
         AuditEntry(
           "segment.put", "segment", segment.key, before: known?.auditJSON,

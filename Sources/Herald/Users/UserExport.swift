@@ -8,8 +8,8 @@ enum UserExport {
   static let tables = [
     "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
     "devices",
-    "user_tags", "segment_members", "events", "enrolments", "deliveries", "attempts", "receipts",
-    "queue", "coupon_issues", "coupon_redemptions",
+    "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits",
+    "attempts", "receipts", "queue", "coupon_issues", "coupon_redemptions",
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {

@@ -169,8 +169,8 @@ struct CouponIssueTests {
           """)
       }
       let issues = try await CouponFixture.issue(db, coupon, [claim])
-      let person = PersonOfRun(user: claim.user, run: run)
-      let other = PersonOfRun(user: claim.user, run: UUID())
+      let person = EnrolmentName(user: claim.user, run: run, entryKey: "")
+      let other = EnrolmentName(user: claim.user, run: UUID(), entryKey: "")
       let codes = try await db.read { try CouponStore.codes([person, other, person], in: $0) }
       let shown = codes[person]?["sweeten"]?["coupon"]
       #expect(shown?["code"]?.stringValue == issues[claim.delivery]?.code)

@@ -119,7 +119,7 @@ extension Settlement {
       words.append(
         Self.sentence("\(later.phase.rawValue) at \(later.link) in \(wait)s", tries))
     }
-    for opening in openings { words.append("opens \(opening.step)") }
+    for opening in openings { words.append("opens \(opening.step.id)") }
     for ending in endings { words.append("ends \(ending.state)") }
     return words
   }

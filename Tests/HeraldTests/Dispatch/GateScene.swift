@@ -78,7 +78,8 @@ struct GateScene {
   ) -> QueueEntry {
     QueueEntry(
       lane: 0, deliveryID: UUID(uuid: (9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9)),
-      userID: person().id, runID: UUID(), stepID: "hello", occurrence: 1, enteredAt: now,
+      userID: person().id, runID: UUID(), entryKey: "", stepID: "hello", occurrence: 1,
+      enteredAt: now,
       stepEnteredAt: stepEnteredAt, plan: "k", planVersion: 1, priority: 50, link: link,
       phase: phase, tries: tries, claims: 1, sender: sender, content: content, handedOverAt: nil)
   }

@@ -35,7 +35,8 @@ import Testing
       id: UUID(), identities: [], attributes: [:], tags: [:], consents: [:], devices: [],
       timeZone: nil, locale: nil, suppressed: [], createdAt: now, updatedAt: now, version: 1)
     let entry = QueueEntry(
-      lane: 0, deliveryID: UUID(), userID: user.id, runID: UUID(), stepID: "gift", occurrence: 1,
+      lane: 0, deliveryID: UUID(), userID: user.id, runID: UUID(), entryKey: "", stepID: "gift",
+      occurrence: 1,
       enteredAt: now, stepEnteredAt: now, plan: "p", planVersion: 1, priority: 50, link: 0,
       phase: .send, tries: 0, claims: 1, sender: nil, content: nil, handedOverAt: nil)
     let facts = Gatekeeper.Facts(

@@ -129,7 +129,9 @@ struct RestorationTests {
       _ = try await Restorations(db: scene.db, mark: mark).begin(now: after)
       try await scene.db.write { tx in
         let entry = EnrolmentStore.Entry(
-          run: try RunStore.load(run, in: tx), firstStep: "first", priority: 50, audience: nil,
+          run: try RunStore.load(run, in: tx),
+          firstStep: PlanDocument.Successor(id: "first", kind: .send),
+          priority: 50, audience: nil,
           holdoutSalt: "x", holdoutBuckets: 0, closed: nil)
         for lane in 0..<64 { try EnrolmentStore.enter(entry, lane: lane, now: after, in: tx) }
       }

@@ -1,0 +1,107 @@
+import Conditions
+import Foundation
+import JSON
+import Postgres
+
+/// People entering one live version of a plan one by one.
+struct Entries {
+  let plan: ApprovedPlan
+  let project: ProjectSettings
+  let now: Date
+  private let audience: SQL
+
+  init(_ plan: ApprovedPlan, project: ProjectSettings, now: Date, in tx: Transaction) throws {
+    self.plan = plan
+    self.project = project
+    self.now = now
+    // A plan never reaches beyond the user scope of whoever submitted it.
+    let parts = [
+      try plan.audience(now: now, project, shape: .few, in: tx),
+      try plan.scope(now: now, project, shape: .few, in: tx),
+    ].compactMap(\.self)
+    audience =
+      parts.isEmpty ? "true" : "(\(SQL.joined(parts, separator: " AND ")))"
+  }
+
+  /// Events that satisfied the trigger, in order. True when somebody's first step is due at once.
+  func enter(_ events: [StoredEvent], by trigger: EventTrigger, in tx: Transaction) throws -> Bool {
+    var events = events
+    var isFirst: SQL = "true"
+    if trigger.occurrence == .first {
+      isFirst = first(trigger, besides: events.map(\.id))
+      var seen: Set<UUID> = []
+      events = events.filter { seen.insert($0.user).inserted }
+    }
+    let key = plan.document.reentry?.key
+    let entrants = try events.map { event in
+      let properties = try JSONScanner.parse(event.properties)
+      return Entrant(
+        user: event.user, entryKey: event.id.text, since: event.timestamp,
+        dueAt: max(event.timestamp.addingTimeInterval(trigger.hold), now),
+        values: [
+          "event": [
+            "name": .string(event.name), "id": .id(event.id), "at": .instant(event.timestamp),
+            "properties": properties,
+          ]
+        ], key: key.flatMap { properties[$0] })
+    }
+    let outcomes = try enter(entrants, isFirst: isFirst, in: tx)
+    let due = Set(entrants.filter { $0.dueAt <= now }.map(\.entryKey))
+    return outcomes.contains { $0.state == "active" && due.contains($0.entryKey) }
+  }
+
+  /// Decides on everybody who asks; those who must not be counted twice are to be locked before.
+  func enter(
+    _ entrants: [Entrant], isFirst: SQL = "true", in tx: Transaction
+  ) throws -> [EntryStore.Outcome] {
+    guard let first = plan.document.steps.first else { return [] }
+    let day = StreamDay(now, zone: project.timeZone)
+    let run = try EntryStore.run(
+      plan: plan.key, version: plan.version, occurrence: day.occurrence, openUntil: day.end,
+      id: UUID(), now: now, in: tx)
+    guard let run else { return [] }
+    let rule = EntryStore.Rule(
+      plan: plan.key, version: plan.version, run: run, firstStep: first.id,
+      firstIsSend: first.kind == .send, priority: plan.document.priority, audience: audience,
+      isFirst: isFirst, holdoutSalt: "holdout:\(plan.key)",
+      holdoutBuckets: plan.document.holdoutBuckets, reentry: plan.document.reentry,
+      projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())
+    return try EntryStore.enter(entrants, rule, now: now, in: tx)
+  }
+
+  /// Over `users u`: nothing of the kind was known of the person before.
+  private func first(_ trigger: EventTrigger, besides events: [UUID]) -> SQL {
+    let filters = SegmentCompiler.event(
+      trigger.filters, now: now, projectZone: project.timeZone)
+    let tests: [SQL] = ["e.name = \(trigger.event)", "e.id <> ALL(\(events))"] + filters
+    return """
+      NOT EXISTS (SELECT FROM events e
+        WHERE e.user_id IN (SELECT u.id UNION ALL
+            SELECT x.alias_id FROM user_aliases x WHERE x.user_id = u.id)
+          AND \(SQL.joined(tests, separator: " AND ")))
+      """
+  }
+}
+
+/// The calendar day, in the project's zone, whose run takes in whoever enters by an event or call.
+struct StreamDay {
+  let occurrence: String
+  /// Some minutes after midnight: a transaction begun before may still be under way then.
+  let end: Date
+
+  static let prefix = "day:"
+  private static let margin = 600.0
+
+  init(_ now: Date, zone: String) {
+    let clock = WallClock(TimeZone(identifier: zone) ?? .gmt)
+    let day = clock.day(of: now)
+    occurrence = Self.prefix + day.description
+    let next = CivilDay(daysSince1970: day.daysSince1970 + 1)
+    end = clock.midnight(next).addingTimeInterval(Self.margin)
+  }
+}
+
+extension Run {
+  /// Whether people enter it one by one; otherwise its crowd was frozen.
+  var isStream: Bool { occurrence.hasPrefix(StreamDay.prefix) }
+}

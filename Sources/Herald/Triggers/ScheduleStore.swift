@@ -1,0 +1,97 @@
+import Foundation
+import Postgres
+
+/// When Herald next has to look at live plans that people may enter again and again.
+enum ScheduleStore {
+  /// `from`: what comes later than this counts.
+  static func insert(
+    _ plan: String, _ version: Int, from: Date, dueAt: Date, in tx: Transaction
+  ) throws {
+    try tx.execute(
+      """
+      INSERT INTO plan_schedules (plan, plan_version, looked_at, due_at)
+      VALUES (\(plan), \(version)::integer, \(from), \(dueAt))
+      ON CONFLICT (plan, plan_version) DO NOTHING
+      """)
+  }
+
+  /// Live versions that are to be looked at; not those that are paused.
+  static func due(now: Date, in db: any Queryable) throws -> [PlanVersionName] {
+    try db.query(
+      """
+      SELECT s.plan, s.plan_version FROM plan_schedules s
+      JOIN plans p ON p.key = s.plan
+      JOIN plan_versions v ON v.plan = s.plan AND v.version = s.plan_version
+      WHERE s.due_at <= \(now) AND NOT p.paused AND v.state = 'live'
+      ORDER BY s.due_at, s.plan LIMIT 100
+      """
+    ).map { PlanVersionName(plan: try $0.get("plan"), version: try $0.get("plan_version")) }
+  }
+
+  /// Up to when a version was looked at, if it is due still; the plan must be locked.
+  static func lookedAt(
+    _ name: PlanVersionName, now: Date, in tx: Transaction
+  ) throws -> Date? {
+    try tx.one(
+      """
+      SELECT looked_at FROM plan_schedules
+      WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer AND due_at <= \(now)
+      """)?.get("looked_at")
+  }
+
+  static func save(
+    _ name: PlanVersionName, lookedAt: Date, dueAt: Date, in tx: Transaction
+  ) throws {
+    try tx.execute(
+      """
+      UPDATE plan_schedules SET looked_at = \(lookedAt), due_at = \(dueAt)
+      WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer
+      """)
+  }
+
+  /// A run is over: the plan may be as well.
+  static func hasten(_ plan: String, _ version: Int, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE plan_schedules SET due_at = least(due_at, \(now))
+      WHERE plan = \(plan) AND plan_version = \(version)::integer
+      """)
+  }
+
+  static func delete(_ name: PlanVersionName, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      DELETE FROM plan_schedules
+      WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer
+      """)
+  }
+
+  /// Closes the runs of days: nobody enters them any more. True when no run is open.
+  static func closeRuns(_ name: PlanVersionName, now: Date, in tx: Transaction) throws -> Bool {
+    try tx.execute(
+      """
+      UPDATE runs SET open_until = \(now)
+      WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer
+        AND state = 'running' AND open_until > \(now)
+      """)
+    return try tx.one(
+      """
+      SELECT 1 FROM runs WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer
+        AND state IN ('entering', 'running') LIMIT 1
+      """) == nil
+  }
+
+  /// Records an occurrence that nobody could carry out in time.
+  static func insertMissed(
+    _ id: UUID, _ name: PlanVersionName, occurrence: String, now: Date, in tx: Transaction
+  ) throws {
+    try tx.execute(
+      """
+      INSERT INTO runs (id, plan, plan_version, occurrence, state, state_reason, entered_lanes,
+        started_at, finished_at)
+      VALUES (\(id), \(name.plan), \(name.version)::integer, \(occurrence), 'completed', 'missed',
+        -1, \(now), \(now))
+      ON CONFLICT (plan, plan_version, occurrence) DO NOTHING
+      """)
+  }
+}
