@@ -57,8 +57,7 @@ public final class Idempotency: Sendable {
   func run(
     _ key: String, _ call: Call, _ body: @Sendable () async throws -> Response
   ) async throws -> Response {
-    let isQuoted = key.utf8.count > 2 && key.hasPrefix("\"") && key.hasSuffix("\"")
-    let key = isQuoted ? String(key.dropFirst().dropLast()) : key
+    let key = key.hasPrefix("\"") && key.hasSuffix("\"") ? String(key.dropFirst().dropLast()) : key
     guard (1...255).contains(key.utf8.count),
       key.utf8.allSatisfy({ UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 })
     else {
