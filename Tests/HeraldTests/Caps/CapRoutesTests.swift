@@ -80,7 +80,8 @@ import Testing
         #expect(try await put(["scope": "all", "limit": 2, "per": "8d"], admin) == 200)
       }
       #expect(try await herald.call(.delete, "/v1/caps/c", key: author).status == 403)
-      let scoped = try await herald.key(.admin, "dealer", scope: try .stored(["tag": "vip"]))
+      let scoped = try await herald.key(
+        .admin, "dealer", scope: try .stored(["attribute": "n", "eq": 1]))
       #expect(try await put(Self.weekly, scoped) == 403)
     }
   }
