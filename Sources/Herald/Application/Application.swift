@@ -84,6 +84,7 @@ public final class Application: Sendable {
       allowPrivate: allowPrivate,
       wake: sourcesWake)
     let audits = audits
+    let approvals = Approvals(db: db, settings: project, wake: wake)
     housekeeper = Housekeeper(
       chores: [
         Chore("audit seal", every: 1) { try await audits.seal() },
@@ -91,6 +92,9 @@ public final class Application: Sendable {
         Chore("catalogue", every: 1) { try await catalogue.fold(now: now()) },
         Chore("segment refreshes", every: 1) {
           try await segments.refreshDue(atMost: 20, now: now())
+        },
+        Chore("approvals", every: 5) {
+          for reminder in try await approvals.follow(now: now()) { logger.notice("\(reminder)") }
         },
         Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
         Chore("making of months", every: 300) { try await partitions.make(now: now()) },
@@ -116,7 +120,6 @@ public final class Application: Sendable {
     let events = Events(writer: writer)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db, settings: project, wake: wake)
     let reports = Reports(db: db, settings: project, wake: wake)
     checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [

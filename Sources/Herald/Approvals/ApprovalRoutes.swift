@@ -36,7 +36,25 @@ enum ApprovalRoutes {
         try await approvals.reject(
           $0, hash: $1.hash, comment: $1.comment, by: $2.caller, now: $2.now)
       },
+      comment(approvals),
     ]
+  }
+
+  private static func comment(_ approvals: Approvals) -> Endpoint {
+    Endpoint(
+      .post, "/v1/approvals/{id}/comments", .roles([.admin, .approver, .operator]),
+      Operation(
+        "commentApproval", "Say something on a submission without deciding.", tag: "Approvals",
+        request: Schema.object(["text": Schema.text(1...2000)]),
+        responses: [201: Schema.ref("Approval")], errors: [.notFound])
+    ) { call in
+      let id = try call.id("approval")
+      let text = try call.read { reader, _ in
+        reader.string("text", required: true, minLength: 1, maxLength: 2000)
+      }
+      let approval = try await approvals.comment(id, text, by: call.caller, now: call.now)
+      return .json(201, approval.json(for: call.caller))
+    }
   }
 
   struct Decision {
@@ -62,13 +80,27 @@ enum ApprovalRoutes {
         "\(verb)Approval", summary, tag: "Approvals",
         request: Schema.object(["hash": Schema.string, "comment?": Schema.text(0...2000)]),
         responses: [200: Schema.ref("Approval")],
-        errors: [.selfApproval, .notFound, .wrongState, .hashChanged])
+        errors: [.selfApproval, .notIndependent, .notFound, .wrongState, .hashChanged])
     ) { call in
       let id = try call.id("approval")
       let asked = try call.read(Decision.init)
       return .json(200, try await decide(id, asked, call).json(for: call.caller))
     }
   }
+
+  private static let stage = Schema.object([
+    "name": Schema.string, "approvers": Schema.count,
+    "principals": Schema.array(Schema.string), "agreed": Schema.array(Schema.string),
+    "state": Schema.choice(["agreed", "open", "waiting", "closed"]),
+  ])
+  private static let said = Schema.object([
+    "stage": Schema.string,
+    "decision": Schema.choice(ApprovalDecision.Verdict.allCases.map(\.rawValue)),
+    "by": Schema.string, "at": Schema.instant, "comment": Schema.nullable(Schema.string),
+  ])
+  private static let remark = Schema.object([
+    "by": Schema.string, "at": Schema.instant, "text": Schema.string,
+  ])
 
   static let components: JSONObject = [
     "Approval": Schema.object([
@@ -82,6 +114,9 @@ enum ApprovalRoutes {
       "decided_by": Schema.nullable(Schema.string),
       "decided_at": Schema.nullable(Schema.instant),
       "decision_comment": Schema.nullable(Schema.string),
+      "demand": ApprovalDemand.schema, "stages": Schema.array(stage),
+      "decisions": Schema.array(said), "comments": Schema.array(remark),
+      "expires_at": Schema.nullable(Schema.instant), "reminders": Schema.count,
     ])
   ]
 }
@@ -106,6 +141,37 @@ extension Approval {
       "state": .string(state.rawValue), "submitted_by": .string(submittedBy),
       "submitted_at": .instant(submittedAt), "decided_by": .optional(decidedBy),
       "decided_at": .instant(decidedAt), "decision_comment": .optional(decisionComment),
+      "demand": demand.measures, "stages": .array(stages),
+      "decisions": .array(
+        decisions.map { decision in
+          [
+            "stage": .string(name(of: decision.stage)),
+            "decision": .string(decision.verdict.rawValue), "by": .string(decision.principal),
+            "at": .instant(decision.at), "comment": .optional(decision.comment),
+          ]
+        }),
+      "comments": .array(
+        comments.map {
+          ["by": .string($0.principal), "at": .instant($0.at), "text": .string($0.text)]
+        }), "expires_at": .instant(expiresAt), "reminders": .int(reminders),
     ]
+  }
+
+  private func name(of stage: Int) -> String {
+    demand.stages.indices.contains(stage) ? demand.stages[stage].name : ""
+  }
+
+  private var stages: [JSONValue] {
+    let progress = progress
+    return progress.stages.enumerated().map { index, stage in
+      let state =
+        progress.agreed[index].count >= stage.approvers
+        ? "agreed" : state != .pending ? "closed" : index == progress.open ? "open" : "waiting"
+      return [
+        "name": .string(stage.name), "approvers": .int(stage.approvers),
+        "principals": .array(stage.principals.map(JSONValue.string)),
+        "agreed": .array(progress.agreed[index].map(JSONValue.string)), "state": .string(state),
+      ]
+    }
   }
 }

@@ -12,12 +12,17 @@ struct DryRun {
   let byChannel: [String: Int]
   /// Codes that may be issued at most and will be at least, with what is left of them.
   let coupons: [String: (most: Int, least: Int, left: Int)]
+  /// What is left of every coupon the plan names.
+  let stock: [String: Int]
   /// Whether it depends on what people will do who comes to which step: `byChannel` and `coupons` say
   /// then how many it may be at most.
   let isUpperBound: Bool
   let finishesAt: Date
   /// Of an event trigger.
   let entries: RecentEntryStore.Count?
+  /// Who could enter at all, where that says more than who did or would: nobody entered lately, or
+  /// a call or scene picks people.
+  let everybody: Int?
   let overlaps: [JSONValue]
   let samples: [JSONValue]
 
@@ -85,17 +90,32 @@ struct DryRun {
     } else {
       entries = nil
     }
+    let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
+    everybody =
+      try document.trigger.picksAnybody || entries?.month == 0
+      ? Self.everybody("(\(fits)) AND (\(scope))", in: tx) : nil
+    var stock: [String: Int] = [:]
+    for key in document.coupons { stock[key] = try CouponStore.stock(key, in: tx) }
+    self.stock = stock
     var coupons: [String: (most: Int, least: Int, left: Int)] = [:]
     let people = audience - unfit - heldOut
     let least = document.coupons(people: people, min)
     for (key, most) in document.coupons(people: people, max) {
-      coupons[key] = (most, least[key] ?? 0, try CouponStore.stock(key, in: tx))
+      coupons[key] = (most, least[key] ?? 0, stock[key] ?? 0)
     }
     self.coupons = coupons
     isUpperBound = !document.isForeseeable
     finishesAt = try Self.finish(manifest, document, byChannel, now: now, in: tx)
     overlaps = try Self.overlaps(manifest.plan, in: tx)
     samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
+  }
+
+  /// People the plan may reach: of an event trigger the entries of the last 30 days; where nobody
+  /// knows beforehand who will enter, everybody who could.
+  var people: Int {
+    if let everybody { return everybody }
+    if let entries { return entries.month }
+    return audience - skipped.values.reduce(0, +) - heldOut
   }
 
   /// 409 for what cannot be carried out: more people than the plan's own limit, fewer codes than
@@ -166,6 +186,11 @@ extension DryRun {
       }
     }
     return counts
+  }
+
+  private static func everybody(_ fits: SQL, in tx: Transaction) throws -> Int {
+    let query: SQL = "SELECT count(*) AS n FROM users u WHERE u.erased_at IS NULL AND \(fits)"
+    return try tx.one(query.unprepared())?.get("n") ?? 0
   }
 
   /// When the slowest sender is through, at the pace configured now.

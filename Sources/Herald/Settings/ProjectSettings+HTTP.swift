@@ -28,6 +28,7 @@ extension ProjectSettings {
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
+    if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -78,7 +79,7 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
-      "orders": orders.json,
+      "orders": orders.json, "approvals": approvals.json,
     ]
   }
 
@@ -100,6 +101,7 @@ extension ProjectSettings {
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
+        "approvals?": ApprovalSettings.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -108,6 +110,7 @@ extension ProjectSettings {
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
+      "approvals": ApprovalSettings.schema(optional: false),
     ])
   }
 

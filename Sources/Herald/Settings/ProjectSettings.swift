@@ -13,6 +13,7 @@ public struct ProjectSettings: Sendable, Equatable {
   public var quietHours: QuietHours?
   public var retention = Retention()
   public var orders = OrderRule()
+  public var approvals = ApprovalSettings()
 
   public init() {}
 }

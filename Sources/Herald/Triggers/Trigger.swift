@@ -145,6 +145,15 @@ extension PlanDocument.Trigger {
     }
   }
 
+  /// Whether who enters is known to nobody before a call or scene comes.
+  var picksAnybody: Bool {
+    switch self {
+    case .api: true
+    case .scene(let scene): scene.segment == nil
+    case .once, .recurring, .event, .date: false
+    }
+  }
+
   var recurrence: Recurrence? {
     switch self {
     case .recurring(_, let recurrence): recurrence
