@@ -98,6 +98,10 @@ enum ApprovalRoutes {
     "decision": Schema.choice(ApprovalDecision.Verdict.allCases.map(\.rawValue)),
     "by": Schema.string, "at": Schema.instant, "comment": Schema.nullable(Schema.string),
   ])
+  private static let finding = Schema.object([
+    "level": Schema.choice(ContentLint.Finding.Level.allCases.map(\.rawValue)),
+    "code": Schema.string, "template": Schema.key, "field": Schema.string, "text": Schema.string,
+  ])
   private static let remark = Schema.object([
     "by": Schema.string, "at": Schema.instant, "text": Schema.string,
   ])
@@ -107,7 +111,10 @@ enum ApprovalRoutes {
       "id": Schema.uuid, "plan": Schema.key, "version": Schema.count, "hash": Schema.hash,
       "manifest": ["type": "object"], "dry_run": Schema.ref("DryRun"),
       "diff": Schema.array(
-        Schema.object(["pointer": Schema.string, "before": Schema.any, "after": Schema.any])),
+        Schema.object([
+          "pointer": Schema.string, "before": Schema.any, "after": Schema.any,
+          "text": Schema.string,
+        ])), "lint": Schema.array(finding),
       "comment": Schema.nullable(Schema.string),
       "state": Schema.choice(Approval.State.allCases.map(\.rawValue)),
       "submitted_by": Schema.string, "submitted_at": Schema.instant,
@@ -137,6 +144,7 @@ extension Approval {
       "id": .id(id), "plan": .string(plan), "version": .int(version), "hash": .string(hash),
       "manifest": manifest,
       "dry_run": DryRun.shown(dryRun, within: manifest["user_scope"], to: caller), "diff": diff,
+      "lint": lint,
       "comment": .optional(comment),
       "state": .string(state.rawValue), "submitted_by": .string(submittedBy),
       "submitted_at": .instant(submittedAt), "decided_by": .optional(decidedBy),

@@ -54,7 +54,8 @@ public struct Approvals: Sendable {
         plan, draft: number, live: plan.liveVersion, paused: plan.paused, now: now, in: tx)
       let submission = ApprovalStore.Submission(
         plan: key, version: number, hash: hash, manifest: frozen, dryRun: dryRun.json,
-        diff: ManifestDiff.between(live?.manifest, frozen), lint: [], demand: demand,
+        diff: ManifestDiff.between(live?.manifest, frozen),
+        lint: try Self.lint(dryRun, manifest, document, project, in: tx), demand: demand,
         comment: comment,
         expiresAt: now.addingTimeInterval(Double(rules.expireAfter.seconds)),
         remindAt: rules.remindAfter.map { now.addingTimeInterval(Double($0.seconds)) })
@@ -68,6 +69,19 @@ public struct Approvals: Sendable {
           ], by: caller, at: now), in: tx)
       return try ApprovalStore.load(id, in: tx)
     }
+  }
+
+  private static func lint(
+    _ dryRun: DryRun, _ manifest: Manifest, _ document: PlanDocument, _ project: ProjectSettings,
+    in tx: Transaction
+  ) throws -> JSONValue {
+    var properties: Set<String> = []
+    if case .event(let trigger) = document.trigger {
+      properties = try CatalogueStore.properties(of: trigger.event, in: tx)
+    }
+    let lint = ContentLint(
+      document: document, dryRun: dryRun, rules: project.content, properties: properties)
+    return .array(try lint.findings(manifest.templates).map(\.json))
   }
 
   /// What launching the draft, or else the live version, would come to now. Changes nothing.

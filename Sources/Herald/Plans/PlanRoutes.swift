@@ -156,10 +156,9 @@ enum PlanRoutes {
     "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
     "finishes_at": Schema.instant,
     "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
-    "overlaps": Schema.array(
-      Schema.object([
-        "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),
-      ])),
+    "missing_variables": Schema.counts,
+    "overlaps": Schema.array(PlanCalendar.overlapSchema),
+    "calendar": Schema.array(PlanCalendar.daySchema),
     "samples": Schema.array(
       Schema.object([
         "user": Schema.uuid, "step": Schema.string, "template": Schema.key, "content": Schema.any,

@@ -29,6 +29,7 @@ extension ProjectSettings {
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
+    if let content = reader.object("content") { self.content = ContentRules(content) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -79,7 +80,7 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
-      "orders": orders.json, "approvals": approvals.json,
+      "orders": orders.json, "approvals": approvals.json, "content": content.json,
     ]
   }
 
@@ -102,6 +103,7 @@ extension ProjectSettings {
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
         "approvals?": ApprovalSettings.schema(optional: true),
+        "content?": ContentRules.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -111,6 +113,7 @@ extension ProjectSettings {
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
       "approvals": ApprovalSettings.schema(optional: false),
+      "content": ContentRules.schema(optional: false),
     ])
   }
 

@@ -14,6 +14,7 @@ public struct ProjectSettings: Sendable, Equatable {
   public var retention = Retention()
   public var orders = OrderRule()
   public var approvals = ApprovalSettings()
+  public var content = ContentRules()
 
   public init() {}
 }

@@ -154,6 +154,14 @@ extension PlanDocument.Trigger {
     }
   }
 
+  /// Whether what makes people enter has properties that templates can show.
+  var bringsProperties: Bool {
+    switch self {
+    case .event, .api, .scene, .date: true
+    case .once, .recurring: false
+    }
+  }
+
   var recurrence: Recurrence? {
     switch self {
     case .recurring(_, let recurrence): recurrence
