@@ -27,6 +27,7 @@ extension Approvals {
       if document.trigger.isStanding, launchAt <= now {
         try StandingPlan.open(draft, document, now: now, in: tx)
       }
+      try PlanGuardStore.end(plan.key, by: caller.principal, now: now, in: tx)
       // A pause ends with the approval; what people of earlier versions wait for goes on.
       if plan.paused { try QueueStore.unpark(plan: plan.key, now: now, in: tx) }
     }

@@ -30,6 +30,7 @@ extension ProjectSettings {
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
     if let content = reader.object("content") { self.content = ContentRules(content) }
+    if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -81,6 +82,7 @@ extension ProjectSettings {
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
       "orders": orders.json, "approvals": approvals.json, "content": content.json,
+      "auto_pause": autoPause.json,
     ]
   }
 
@@ -104,6 +106,7 @@ extension ProjectSettings {
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
         "approvals?": ApprovalSettings.schema(optional: true),
         "content?": ContentRules.schema(optional: true),
+        "auto_pause?": PlanGuard.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -114,6 +117,7 @@ extension ProjectSettings {
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
       "approvals": ApprovalSettings.schema(optional: false),
       "content": ContentRules.schema(optional: false),
+      "auto_pause": PlanGuard.schema(optional: false),
     ])
   }
 

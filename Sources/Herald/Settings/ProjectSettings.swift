@@ -15,6 +15,7 @@ public struct ProjectSettings: Sendable, Equatable {
   public var orders = OrderRule()
   public var approvals = ApprovalSettings()
   public var content = ContentRules()
+  public var autoPause = PlanGuard()
 
   public init() {}
 }
