@@ -239,10 +239,10 @@ public final class LiveFeeds: Sendable {
 
   private static func rate(
     _ before: LiveSnapshot, _ after: LiveSnapshot, over time: Duration
-  ) -> Double? {
+  ) -> Double {
     let seconds =
       Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
-    guard seconds > 0 else { return nil }
+    guard seconds > 0 else { return 0 }
     return (Double(max(0, after.sent - before.sent)) / seconds * 10).rounded() / 10
   }
 }

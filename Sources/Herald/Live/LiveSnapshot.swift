@@ -29,8 +29,8 @@ struct LiveSnapshot: Sendable {
   let inFlight: Int
   /// The latest first.
   let refusals: [Refusal]
-  /// Sent since the snapshot before, by the second; nil on the first.
-  var perSecond: Double?
+  /// Sent since the snapshot before, by the second; 0 on the first.
+  var perSecond = 0.0
 
   var sent: Int { deliveries[DeliveryStatus.sent.rawValue] ?? 0 }
 
@@ -51,7 +51,7 @@ struct LiveSnapshot: Sendable {
       "runs": .int(runs),
       "people": Self.counts(people, Self.peopleStates),
       "deliveries": Self.counts(deliveries, DeliveryStatus.allCases.map(\.rawValue)),
-      "in_flight": .int(inFlight), "per_second": perSecond.map(JSONValue.double) ?? .null,
+      "in_flight": .int(inFlight), "per_second": .double(perSecond),
       "refusals": .array(
         refusals.map { refusal in
           [
@@ -88,7 +88,7 @@ struct LiveSnapshot: Sendable {
       "paused": Schema.bool, "auto_pause": Schema.nullable(Schema.ref("AutoPause")),
       "stopped": Schema.array(Schema.string), "runs": Schema.count, "people": counts(peopleStates),
       "deliveries": counts(DeliveryStatus.allCases.map(\.rawValue)), "in_flight": Schema.count,
-      "per_second": Schema.nullable(Schema.number),
+      "per_second": Schema.number,
       "refusals": Schema.array(
         Schema.object([
           "at": Schema.instant, "step": Schema.string, "channel": Schema.nullable(Schema.string),

@@ -90,8 +90,8 @@ private final class Viewer: Sendable {
       #expect(live["deliveries"]?["failed"] == 1)
       #expect(live["deliveries"]?["skipped"] == 2)
       let refusals = live["refusals"]?.arrayValue ?? []
-      #expect(Set(refusals.map { $0["reason"]?.stringValue }) == ["no_such_token", "no_consent"])
-      #expect(refusals.first { $0["reason"] == "no_consent" }?["count"] == 2)
+      #expect(Set(refusals.map { $0["reason"]?.stringValue }) == ["no_such_token", "denied"])
+      #expect(refusals.first { $0["reason"] == "denied" }?["count"] == 2)
       let dealer = Viewer()
       try await Self.watch(
         Self.feeds(scene), dealer, scope: ["attribute": "brand", "eq": "A"])
