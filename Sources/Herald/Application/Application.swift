@@ -167,6 +167,7 @@ public final class Application: Sendable {
       LiveRoutes.endpoints(liveFeeds, keys, now: now),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
+      CapRoutes.endpoints(Caps(db: db)),
       StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
@@ -222,7 +223,8 @@ public final class Application: Sendable {
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
       ApprovalRoutes.components, LiveRoutes.components,
-      ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
+      ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
+      StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]
     for (name, schema) in nouns.flatMap(\.members) { all[name] = schema }
