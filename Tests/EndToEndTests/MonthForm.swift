@@ -21,7 +21,7 @@ struct MonthForm: Sendable {
     let starts = ["2026-02-28T06:00:00Z", "2026-03-07T10:00:00Z", "2026-03-28T04:00:00Z"]
     let start = Date(rfc3339: starts[Int(seed % 3)]) ?? .distantPast
     return MonthForm(
-      seed: seed, isLong: false, start: start, days: 1.5, users: 120, events: 1500,
+      seed: seed, isLong: false, start: start, days: 1.25, users: 100, events: 1200,
       plans: MonthPlans.shapes, workers: 2, kills: 1, explained: 150)
   }
 
@@ -46,7 +46,8 @@ struct MonthForm: Sendable {
     while let last = ticks.last, last < end {
       let minutes =
         Int.random(in: 0..<60, using: &random) == 0
-        ? Int.random(in: 90...170, using: &random) : Int.random(in: 5...52, using: &random)
+        ? Int.random(in: 90...170, using: &random)
+        : Int.random(in: isLong ? 5...52 : 15...58, using: &random)
       ticks.append(last.addingTimeInterval(Double(minutes) * 60))
     }
     return ticks

@@ -28,7 +28,7 @@ struct MonthPeople: Sendable {
     if draw(0..<10) > 0 { attributes["city"] = .string(Self.cities[draw(0..<5)]) }
     if draw(0..<3) == 0 { attributes["trial_ends"] = .string(day(draw(0..<Int(form.days) + 3))) }
     var identities: JSONObject = ["external_id": .string(Self.key(index))]
-    if draw(0..<12) > 0 { identities["phone"] = .string("+8613\(100_000_000 + index)") }
+    if draw(0..<12) > 0 { identities["phone"] = .string("+4915\(100_000_000 + index)") }
     if draw(0..<3) > 0 { identities["email"] = .string("p\(index)@example.com") }
     var consents = JSONObject()
     for channel in ["push", "sms", "email", "email:news"] {

@@ -26,12 +26,20 @@ struct MonthRun {
     try await scene.prepare(plans)
     try await post(events.arrivals[-1] ?? [])
     for plan in plans { try await scene.approve(plan) }
+    try await scene.settled(at: scene.form.preparation)
     for (number, tick) in ticks.enumerated() {
       try scene.move(to: tick)
       try await scene.settled(at: tick)
-      try await post(events.arrivals[number] ?? [])
-      try await scene.settled(at: tick)
-      if try await tell(at: tick) { try await scene.settled(at: tick) }
+      let events = events.arrivals[number] ?? []
+      if !events.isEmpty {
+        try await post(events)
+        try scene.move(to: tick)
+        try await scene.settled(at: tick)
+      }
+      if try await tell(at: tick) {
+        try scene.move(to: tick)
+        try await scene.settled(at: tick)
+      }
       if scene.form.isLong, number % 100 == 0 {
         print("  \(tick.rfc3339), tick \(number) of \(ticks.count)")
       }

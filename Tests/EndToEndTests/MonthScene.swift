@@ -42,10 +42,13 @@ struct MonthScene: Sendable {
       environment: ["HERALD_TEST_CLOCK": clock, "HERALD_POOL_SIZE": "8"], isMoved: true)
   }
 
+  /// Moves the clock, or leaves it where it is and has the workers look again: what is told to the
+  /// API they would notice within half a second only.
   func move(to instant: Date) throws { try Self.write(instant, to: clock) }
 
   private static func write(_ instant: Date, to path: String) throws {
-    try Data(instant.rfc3339.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+    try Data("\(instant.rfc3339)\n\(UUID())".utf8)
+      .write(to: URL(fileURLWithPath: path), options: .atomic)
   }
 
   /// Returns when nothing is left to do at `instant`, where the clock stands.
@@ -78,7 +81,7 @@ struct MonthScene: Sendable {
     try await torture.api.call(
       "PUT", "/v1/settings",
       [
-        "time_zone": "Europe/Berlin", "region": "CN",
+        "time_zone": "Europe/Berlin", "region": "DE",
         "quiet_hours": ["from": "23:00", "until": "06:30", "zone": "user", "on_hit": "defer"],
       ])
     try await people()

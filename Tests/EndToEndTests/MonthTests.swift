@@ -10,7 +10,9 @@ import Testing
 ///
 /// Repeated by its seed, `HERALD_SEED=…`. With `HERALD_MONTH_KEEP=directory` what the oracle read is
 /// left there.
-@Suite("Torture: a month passes", .serialized)
+@Suite(
+  "Torture: a month passes", .serialized,
+  .enabled(if: MonthOracle.hasPython, "needs python3, in which the oracle is written"))
 struct MonthTests {
   private static let seed = TortureForm.current.seed
 
@@ -112,6 +114,10 @@ final class MonthWorkers: Sendable {
 
 /// `Tests/oracle`, which reads what was exported and says what differs.
 enum MonthOracle {
+  static let hasPython = ["/usr/bin/python3", "/usr/local/bin/python3"].contains {
+    access($0, X_OK) == 0
+  }
+
   static func judge(_ directory: String) async throws -> (status: Int32?, said: String) {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .deletingLastPathComponent()

@@ -34,11 +34,10 @@ class Explanations:
                 run = decision["run"] and self.world.runs[decision["run"]]["occurrence"]
                 at = clocks.instant(decision["at"]) if run else None
                 words = [run, at] + [decision[name] for name in ("step", "outcome", "gate", "code")]
-                if decision["outcome"] == "failed":
-                    words[-1] = None
-                if decision["outcome"] == "pending":
-                    words[-1], words[-2] = None, None
-                told[(*words, decision["channel"] if words[3] != "pending" else None)] += 1
+                channel = decision["channel"]
+                if decision["outcome"] in ("pending", "failed") and decision["delivery"]:
+                    words[-1], words[-2], channel = None, None, None
+                told[(*words, channel)] += 1
             if not expected:
                 expected = told if [key[3] for key in told] == ["not_targeted"] else expected
             self.decisions += sum(told.values())
@@ -64,10 +63,10 @@ class Explanations:
         yield (run, way.entered, None, "entered", None, None, None)
         for step, ours in way.deliveries.items():
             at = ours.get("settled", ours["created"])
-            yield (
-                run, at, step, ours["status"], ours.get("gate"), ours.get("reason")
-                if ours["status"] != "failed" else None, ours.get("channel"),
-            )
+            reasons = [ours.get(name) for name in ("gate", "reason", "channel")]
+            if ours["status"] in ("pending", "failed"):
+                reasons = [None, None, None]
+            yield (run, at, step, ours["status"], *reasons)
         for step, ours in way.visits.items():
             at = ours.get("left", ours["arrived"])
             yield (run, at, step, ours["state"], ours["kind"], ours.get("outcome"), None)

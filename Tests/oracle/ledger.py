@@ -93,7 +93,7 @@ class Ledger:
         ]
         if ours["status"] != "failed":
             pairs.append(("reason", row["reason"], ours.get("reason")))
-        if ours["status"] != "pending":
+        if ours["status"] not in ("pending", "failed"):
             pairs.append(("gate", row["gate"], ours.get("gate")))
             pairs.append(("channel", row["channel"], ours.get("channel")))
         self.same("delivery", key, pairs)

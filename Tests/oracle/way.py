@@ -47,7 +47,7 @@ class Way:
 
     def begin(self, step, now):
         """Comes to a step; None: to the end."""
-        self.awaits, self.link = set(), 0
+        self.awaits, self.link, self.tries, self.failed = set(), 0, 0, None
         if step is None:
             return self.end("finished", None, now)
         self.step, self.arrived, self.due = step, now, now
@@ -245,19 +245,27 @@ class Way:
                 return self.hand_over(number, step, now)
             refused = (*refused, link["channel"])
         reason, gate, channel = refused
+        if self.failed is not None:
+            # Somebody was called and refused: that is how it ended.
+            self.settle("failed", None, None, self.failed, now)
+            return self.begin(self.plan.after(self.step, step.get("next")), now)
         self.skip(reason, gate, channel, now)
 
     def hand_over(self, number, step, now):
         world, channel = self.person.world, step["send"]["chain"][number]["channel"]
-        answer = world.answer(self, step["id"], number)
-        if answer == 422:
-            self.link = number + 1
+        answer = world.answer(self, step["id"], number, self.tries if number == self.link else 0)
+        if answer == "retry":
+            # A few seconds later, which is the next tick.
+            self.tries = self.tries + 1 if number == self.link else 1
+            self.link, self.due = number, now + 1
+            return
+        if answer == "failed":
+            self.link, self.tries, self.failed = number + 1, 0, channel
             if self.link < len(step["send"]["chain"]):
                 return
-            self.settle("failed", "refused", None, channel, now)
+            self.settle("failed", None, None, channel, now)
         else:
             self.settle("sent", None, None, channel, now)
-            self.delivery["link"] = number
         self.begin(self.plan.after(self.step, step.get("next")), now)
 
     def unfit(self, channel):

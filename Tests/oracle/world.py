@@ -49,6 +49,9 @@ class World:
         self.answers = {}
         for row in self.lines("calls"):
             self.answers.setdefault(row["idempotency_key"], []).append(row["status"])
+        self.tried = {
+            (row["delivery_id"], row["link"], row["try"]): row for row in self.lines("attempts")
+        }
         self.deliveries = {}
         for row in self.lines("deliveries"):
             row["occurrence"] = self.runs[row["run_id"]]["occurrence"]
@@ -80,11 +83,11 @@ class World:
         index = bisect.bisect_left(self.ticks, at)
         return index if index < len(self.ticks) else None
 
-    def answer(self, way, step, link):
+    def answer(self, way, step, link, tries):
         """What the channel said to a message: the one thing that cannot be computed."""
         row = self.deliveries.get((*way.key, step))
-        statuses = self.answers.get(f"{row['id']}-{link}") if row else None
-        return statuses[-1] if statuses else None
+        said = self.tried.get((row["id"], link, tries + 1)) if row else None
+        return said["status"] if said else None
 
 
 class Plan:

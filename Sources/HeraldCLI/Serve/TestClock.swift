@@ -3,8 +3,8 @@ import Herald
 import JSON
 import Synchronization
 
-/// The business clock of a test that lets months pass: an instant in a file, replaced whole whenever
-/// time goes on. Leases do not follow it, they go by PostgreSQL's clock.
+/// The business clock of a test that lets months pass: an instant in the first line of a file that is
+/// replaced whole whenever time goes on. Leases do not follow it, they go by PostgreSQL's clock.
 ///
 /// `herald serve` takes it only with a flag of its own beside the variable, so that no environment
 /// moves the clock of an installation by accident.
@@ -54,19 +54,23 @@ final class TestClock: Sendable {
     }
   }
 
-  /// Calls `moved` after every move, until the task is cancelled.
-  func follow(_ moved: @Sendable () -> Void) async {
-    var seen = now
+  /// Calls `changed` whenever the file's text is another one, until the task is cancelled. A test
+  /// that wants workers to look again at the same instant changes what follows the first line.
+  func follow(_ changed: @Sendable () -> Void) async {
+    var seen = Self.text(path)
     while !Task.isCancelled {
-      let current = now
-      if current != seen { moved() }
+      let current = Self.text(path)
+      if current != seen { changed() }
       seen = current
       try? await Task.sleep(for: .milliseconds(5))
     }
   }
 
+  private static func text(_ path: String) -> String? {
+    try? String(contentsOfFile: path, encoding: .utf8)
+  }
+
   private static func read(_ path: String) -> Date? {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
-    return Date(rfc3339: text.trimmingCharacters(in: .whitespacesAndNewlines))
+    text(path)?.split(separator: "\n").first.flatMap { Date(rfc3339: String($0)) }
   }
 }
