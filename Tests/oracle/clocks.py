@@ -34,6 +34,17 @@ def calendar(day):
     return datetime.date.fromordinal(day + EPOCH)
 
 
+LENGTHS = {"day": 1, "week": 7, "month": 31}
+
+
+def first_day(day, unit):
+    """Of the day, week or month of the calendar in which a day lies."""
+    date = calendar(day)
+    if unit == "week":
+        return day - date.weekday()
+    return day - date.day + 1 if unit == "month" else day
+
+
 def minutes(text):
     hours, rest = text.split(":")
     return int(hours) * 60 + int(rest)

@@ -55,6 +55,8 @@ class Ledger:
                 self.fault("run missed", f"{row['plan']} {row['occurrence']}: {row['state_reason']}")
 
     def check(self, person, ways):
+        for text in self.world.pressure.exceeded(person):
+            self.fault("cap exceeded", f"{person.id} {text}")
         for way in ways:
             self.ways += 1
             self.outcomes[way.state + (f" ({way.reason})" if way.reason else "")] += 1

@@ -177,7 +177,7 @@ class Person:
         else:
             name = per.get("zone", "user")
             zone = self.zone if name == "user" else self.world.zone(name)
-            begin = zone.midnight(first_day(zone.day(now), per["calendar"]))
+            begin = zone.midnight(clocks.first_day(zone.day(now), per["calendar"]))
             since = lambda at: at >= begin
         used = sum(
             1
@@ -187,13 +187,6 @@ class Person:
             and (key is None or other.properties.get(key) == way.properties.get(key))
         )
         return "reentry_limit" if used >= rule["limit"] else None
-
-
-def first_day(day, unit):
-    date = clocks.calendar(day)
-    if unit == "week":
-        return day - date.weekday()
-    return day - date.day + 1 if unit == "month" else day
 
 
 def dated(value, day, repeat):

@@ -232,10 +232,18 @@ class Way:
             return self.skip("outside_window", "window", None, now)
         if "not_after" in step and now > self.arrived + clocks.span(step["not_after"]):
             return self.skip("expired", "expiry", None, now)
-        refused = None
+        refused, later = None, None
         for number in range(self.link, len(chain)):
             link = chain[number]
             refused = self.unfit(link["channel"])
+            if refused is None and self.plan.marketing:
+                full = self.person.world.pressure.refusal(
+                    self, step["id"], number, link["channel"], now
+                )
+                if full is not None:
+                    refused = (full[0], "caps")
+                    if self.person.world.pressure.waits(self, *full):
+                        later = full[1] if later is None else min(later, full[1])
             if refused is None:
                 hold = self.quiet(now)
                 if hold is not None:
@@ -244,6 +252,9 @@ class Way:
             if refused is None:
                 return self.hand_over(number, step, now)
             refused = (*refused, link["channel"])
+        if later is not None:
+            self.due = later
+            return None
         reason, gate, channel = refused
         if self.failed is not None:
             # Somebody was called and refused: that is how it ended.

@@ -6,6 +6,7 @@ import os
 import re
 
 import clocks
+from pressure import Pressure
 
 Event = collections.namedtuple("Event", "id name at properties")
 Told = collections.namedtuple("Told", "plan user entry properties")
@@ -58,11 +59,15 @@ class World:
             key = (row["plan"], row["occurrence"], row["user_id"], row["entry_key"], row["step_id"])
             assert key not in self.deliveries, f"two deliveries of one step: {key}"
             self.deliveries[key] = row
+        self.pressure = Pressure(self)
 
     def lines(self, name):
         with open(os.path.join(self.directory, name + ".jsonl"), encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
+
+    def has(self, name):
+        return os.path.exists(os.path.join(self.directory, name + ".jsonl"))
 
     def zone(self, name):
         if name not in self.zones:
