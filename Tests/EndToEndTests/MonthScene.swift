@@ -24,7 +24,7 @@ struct MonthScene: Sendable {
       let clock = torture.directory + "/clock"
       try write(form.preparation, to: clock)
       let server = try torture.start(
-        "api", environment: ["HERALD_TEST_CLOCK": clock], isMoved: true)
+        "api", environment: ["HERALD_TEST_CLOCK": clock, "HERALD_POOL_SIZE": "8"], isMoved: true)
       try await torture.ready(server)
       let operator_ = try await TortureCampaign.client("operator", "li", torture)
       let approver = try await TortureCampaign.client("approver", "wang", torture)
@@ -39,7 +39,8 @@ struct MonthScene: Sendable {
   func startWorker() throws -> Program {
     try torture.start(
       "worker",
-      environment: ["HERALD_TEST_CLOCK": clock, "HERALD_POOL_SIZE": "8"], isMoved: true)
+      environment: ["HERALD_TEST_CLOCK": clock, "HERALD_POOL_SIZE": form.isLong ? "8" : "4"],
+      isMoved: true)
   }
 
   /// Moves the clock, or leaves it where it is and has the workers look again: what is told to the

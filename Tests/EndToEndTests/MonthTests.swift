@@ -114,8 +114,8 @@ final class MonthWorkers: Sendable {
 
 /// `Tests/oracle`, which reads what was exported and says what differs.
 enum MonthOracle {
-  static let hasPython = ["/usr/bin/python3", "/usr/local/bin/python3"].contains {
-    access($0, X_OK) == 0
+  static let hasPython = ["/usr/bin/python3", "/usr/local/bin/python3"].contains { path in
+    FileManager.default.isExecutableFile(atPath: path)
   }
 
   static func judge(_ directory: String) async throws -> (status: Int32?, said: String) {
