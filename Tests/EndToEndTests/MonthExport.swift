@@ -101,6 +101,9 @@ struct MonthExport {
         ]
       ])
     try lines("settings", [try await scene.torture.api.call("GET", "/v1/settings")])
+    if try await scene.hasCaps() {
+      try lines("caps", MonthPlans.caps.map { ["key": .string($0.key), "cap": $0.value] })
+    }
     var books: [JSONValue] = []
     for plan in run.plans {
       books.append(

@@ -37,6 +37,18 @@ struct MonthPlans {
     ],
   ]
 
+  /// Of all plans together, by key. Tight, so that much is held back.
+  static let caps: [String: JSONValue] = [
+    "four-in-three-days": ["scope": "all", "limit": 4, "per": "3d"],
+    "one-text-a-day": [
+      "scope": ["channel": "sms"], "limit": 1, "per": ["calendar": "day", "zone": "user"],
+    ],
+    "news-of-the-week": [
+      "scope": ["category": "news"], "limit": 1, "per": ["calendar": "week", "zone": "user"],
+    ],
+    "breath": ["scope": "all", "gap": "2h"],
+  ]
+
   private static let makers: [(String, @Sendable (inout MonthFigures) -> JSONObject)] =
     MonthShapes.streams + MonthShapes.journeys + MonthShapes.crowds
 }

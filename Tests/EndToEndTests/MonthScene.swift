@@ -98,9 +98,21 @@ struct MonthScene: Sendable {
         ])
     }
     try await content()
+    if try await hasCaps() {
+      for (key, cap) in MonthPlans.caps {
+        try await operator_.call("PUT", "/v1/caps/\(key)", cap)
+      }
+    }
     for plan in plans {
       try await author(of: plan).call("PUT", "/v1/plans/\(plan.key)", plan.document)
     }
+  }
+
+  func hasCaps() async throws -> Bool {
+    guard case .response(let response) = await torture.api.send("GET", "/v1/caps") else {
+      throw Program.Failure(description: "the API does not answer")
+    }
+    return response.status == 200
   }
 
   private func people() async throws {

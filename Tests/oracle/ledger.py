@@ -93,7 +93,7 @@ class Ledger:
             ("created", clocks.instant(row["created_at"]), ours["created"]),
             ("settled", clocks.instant(row["settled_at"]), ours.get("settled")),
         ]
-        if ours["status"] != "failed":
+        if ours["status"] not in ("pending", "failed"):
             pairs.append(("reason", row["reason"], ours.get("reason")))
         if ours["status"] not in ("pending", "failed"):
             pairs.append(("gate", row["gate"], ours.get("gate")))

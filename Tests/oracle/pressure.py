@@ -9,7 +9,9 @@ Use = collections.namedtuple("Use", "at delivery link channel category kept")
 class Pressure:
     def __init__(self, world):
         self.world = world
-        self.caps = [row["cap"] for row in world.lines("caps")] if world.has("caps") else []
+        self.caps = [
+            {"key": row["key"], **row["cap"]} for row in world.lines("caps")
+        ] if world.has("caps") else []
         self.uses = collections.defaultdict(list)
         plans = {row["id"]: world.plans[row["plan"]] for row in world.deliveries.values()}
         for row in world.tried.values() if self.caps else []:
