@@ -25,6 +25,7 @@ public struct EventIntake: Sendable {
       }
     }
     let flagged = try schemas.inspect(events, &outcomes, in: tx)
+    try checkTypes(events, &outcomes, in: tx)
     try removeDuplicates(events, &outcomes, now: now, in: tx)
     if !flagged.isEmpty {
       var tally = CatalogueTally()
@@ -71,6 +72,21 @@ public struct EventIntake: Sendable {
     return named.isEmpty ? [:] : try UserStore.standing(Array(named), in: tx)
   }
 
+  private func checkTypes(
+    _ events: [IncomingEvent], _ outcomes: inout [EventOutcome], in tx: Transaction
+  ) throws {
+    let types = try AttributeStore.types(
+      of: Set(events.lazy.flatMap { $0.event.change?.attributes.keys ?? [] }), in: tx)
+    guard !types.isEmpty else { return }
+    for (index, incoming) in events.enumerated() where outcomes[index] == .accepted {
+      guard let change = incoming.event.change,
+        let fault = types.faults(of: change.attributes).first
+      else { continue }
+      outcomes[index] = .rejected(
+        code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
+    }
+  }
+
   private func removeDuplicates(
     _ events: [IncomingEvent], _ outcomes: inout [EventOutcome], now: Date, in tx: Transaction
   ) throws {
@@ -113,7 +129,8 @@ public struct EventIntake: Sendable {
     let claims = events.map { event in
       switch event.user {
       case .id(let id): IdentityResolution.Claim(identities: [], target: id)
-      case .identities(let identities): IdentityResolution.Claim(identities: identities)
+      case .identities(let identities):
+        IdentityResolution.Claim(identities: identities, former: event.former)
       }
     }
     return try UserStore.resolveOrCreate(claims, now: now, in: tx)

@@ -16,6 +16,8 @@ public struct NewEvent: Sendable {
   public let index: Int
   public let messageID: String?
   public let user: Subject
+  /// Another name that the sender says the user had.
+  public let former: FormerName?
   public let name: String
   /// The client's; nil for the time of receipt.
   public let timestamp: Date?
@@ -27,12 +29,13 @@ public struct NewEvent: Sendable {
   public let change: UserChange?
 
   public init(
-    index: Int, messageID: String?, user: Subject, name: String, timestamp: Date?,
-    properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
+    index: Int, messageID: String?, user: Subject, former: FormerName? = nil, name: String,
+    timestamp: Date?, properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
   ) {
     self.index = index
     self.messageID = messageID
     self.user = user
+    self.former = former
     self.name = name
     self.timestamp = timestamp
     self.properties = properties

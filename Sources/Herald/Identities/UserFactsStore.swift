@@ -78,6 +78,11 @@ enum UserPartStore {
     return parts
   }
 
+  static func merged(among users: [UUID], in db: any Queryable) throws -> [UUID] {
+    try db.query("SELECT DISTINCT user_id FROM user_parts WHERE user_id = ANY(\(users))")
+      .map { try $0.get(0) }
+  }
+
   /// The user's parts become these.
   static func save(_ parts: [UUID: UserFacts], of user: UUID, in tx: Transaction) throws {
     try tx.execute("DELETE FROM user_parts WHERE user_id = \(user)")
