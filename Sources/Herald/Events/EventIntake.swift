@@ -29,7 +29,7 @@ public struct EventIntake: Sendable {
     try removeDuplicates(events, &outcomes, now: now, in: tx)
     if !flagged.isEmpty {
       var tally = CatalogueTally()
-      for index in flagged where outcomes[index] == .accepted {
+      for index in flagged.keys where outcomes[index] == .accepted {
         tally.flag(event: events[index].event.name, at: events[index].timestamp)
       }
       try CatalogueStore.note(tally, in: tx)
@@ -44,6 +44,7 @@ public struct EventIntake: Sendable {
       let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
+        index: index,
         stored: StoredEvent(
           id: ids[place], user: user.id, origin: user.origin, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
@@ -54,8 +55,9 @@ public struct EventIntake: Sendable {
     guard !stored.isEmpty else { return outcomes }
     // By the primary key's first column: neighbours in the index.
     let sorted = stored.sorted(byID: \.stored.user)
-    try EventStore.insert(sorted, in: tx)
+    try EventStore.insert(sorted.map { ($0.stored, $0.source, $0.messageID) }, in: tx)
     try EventStore.touchUsers(Self.seen(sorted.map(\.stored)), in: tx)
+    try noteFlagged(stored.map { ($0.index, $0.stored) }, flagged, events, in: tx)
     for observer in observers {
       try observer.observe(stored.map(\.stored), isLive: isLive, now: now, in: tx)
     }
@@ -70,6 +72,17 @@ public struct EventIntake: Sendable {
         if case .id(let id) = incoming.event.user { id } else { nil }
       })
     return named.isEmpty ? [:] : try UserStore.standing(Array(named), in: tx)
+  }
+
+  private func noteFlagged(
+    _ stored: [(index: Int, event: StoredEvent)], _ flagged: [Int: [JSONFault]],
+    _ events: [IncomingEvent], in tx: Transaction
+  ) throws {
+    guard !flagged.isEmpty else { return }
+    try ViolationStore.insert(
+      stored.compactMap { index, event in
+        flagged[index].map { Violation(event, $0, of: events[index]) }
+      }, in: tx)
   }
 
   private func checkTypes(

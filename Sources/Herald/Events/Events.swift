@@ -24,7 +24,8 @@ public struct Events: Sendable {
   func accept(_ body: [UInt8], by caller: Caller, now: Date) async throws -> Receipt {
     let parsed = try EventParser.parse(body, now: now)
     let incoming = parsed.events.map {
-      IncomingEvent($0, source: IncomingEvent.apiSource, receivedAt: now)
+      IncomingEvent(
+        $0, source: IncomingEvent.apiSource, receivedAt: now, by: caller.principal)
     }
     var receipt = try await submit(incoming, bytes: body.count, by: caller, now: now)
     receipt.rejected = (receipt.rejected + parsed.rejections).sorted { $0.index < $1.index }

@@ -69,8 +69,13 @@ public struct IncomingEvent: Sendable {
   /// Whose message ids these are: the same id under another source is another message.
   public let source: String
   public let receivedAt: Date
+  /// Who sent it.
+  public let principal: String
 
-  public init(_ event: NewEvent, source: String, receivedAt: Date) {
+  public init(
+    _ event: NewEvent, source: String, receivedAt: Date, by principal: String = "herald"
+  ) {
+    self.principal = principal
     self.event = event
     self.source = source
     self.receivedAt = receivedAt
