@@ -111,7 +111,7 @@ private final class Crowd: Sendable {
     let places = Array(stride(from: client, to: truth.claims.count, by: clients))
     var start = 0
     while start < places.count {
-      let size = Int.random(in: 1...(Bool.random(using: &random) ? 20 : 600), using: &random)
+      let size = Int.random(in: 1...(Bool.random(using: &random) ? 20 : 1000), using: &random)
       let some = places[start..<min(places.count, start + size)]
       start += size
       await send(Array(some), asEvents: Bool.random(using: &random))

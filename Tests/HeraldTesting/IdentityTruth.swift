@@ -23,8 +23,8 @@ public struct IdentityTruth: Sendable {
       for place in shuffled.indices.dropFirst() {
         add([shuffled[place], shuffled[Int.random(in: 0..<place, using: &random)]])
       }
-      for _ in 0..<2 { add(Array(all.shuffled(using: &random).prefix(3))) }
-      for identity in all where Bool.random(using: &random) { add([identity]) }
+      add(Array(all.shuffled(using: &random).prefix(3)))
+      for identity in all where Int.random(in: 0..<4, using: &random) == 0 { add([identity]) }
     }
     claims.shuffle(using: &random)
   }
