@@ -144,7 +144,7 @@ import Testing
       let answer = try await Self.answer(scene, .put, "plans/x/import", package)
       #expect(answer.status == 422)
       let expected: Set<String> = [
-        "/documents", "/tags/A b", "/tags/t/category", "/segments/s/condition/tagg",
+        "/documents", "/tags/A b", "/tags/t/category", "/segments/s/condition",
         "/templates/q/content/body", "/coupons/c/discount", "/coupons/c/valid",
       ]
       #expect(expected.isSubset(of: answer.pointers), "\(answer.pointers)")
