@@ -83,6 +83,7 @@ import Testing
       #expect(reached.allSatisfy { $0 < 4 })
       #expect(reached.count + (books?["held_out"]?.intValue ?? 9) == 4)
       let first = try #require(reached.first)
+      try await scene.drain(60)
       try await scene.event("order_paid", by: first)
       try await scene.drain(7 * Self.day)
       #expect(try await scene.tags(first) == ["won_back"])
