@@ -161,6 +161,8 @@ public final class Application: Sendable {
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
+      PlanPackageRoutes.endpoints(PlanPackages(db: db)),
+      ReadyPlanRoutes.endpoints(ReadyPlans(packages: PlanPackages(db: db))),
       TriggerRoutes.endpoints(
         Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
       ApprovalRoutes.endpoints(approvals),
@@ -221,7 +223,8 @@ public final class Application: Sendable {
       ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, PlanPackageRoutes.components,
+      ReadyPlanRoutes.components, TriggerRoutes.components,
       ApprovalRoutes.components, LiveRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
       StopRoutes.components,

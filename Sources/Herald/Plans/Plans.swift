@@ -33,9 +33,9 @@ public struct Plans: Sendable {
     return try await db.read { try PlanStore.version(key, Int(version), in: $0) }
   }
 
-  public func list(_ page: PageRequest, state: String?) async throws -> Page<Overview> {
+  func list(_ page: PageRequest, _ filter: PlanFilter) async throws -> Page<Overview> {
     let rows = try await db.read { db in
-      try PlanStore.list(page, state: state, in: db).map { plan in
+      try PlanStore.list(page, filter, in: db).map { plan in
         Overview(
           plan: plan, versions: try PlanStore.versions(plan.key, in: db),
           pause: try PlanGuardStore.find(plan.key, in: db))
@@ -50,36 +50,43 @@ public struct Plans: Sendable {
     _ key: String, _ json: JSONValue, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (overview: Overview, created: Bool) {
     try await db.write { tx in
-      let document = try Self.checked(json, by: caller, in: tx)
-      let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
-      let plan = try PlanStore.lock(key, in: tx)
-      try Precondition.check(expecting, actual: created ? nil : plan.version)
-      let hash = Manifest.hash(of: json)
-      let current = try (plan.draftVersion ?? plan.liveVersion).map {
-        try PlanStore.version(key, $0, in: tx)
-      }
-      if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
-        return (try Self.overview(key, in: tx), created)
-      }
-      let version =
-        try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
-      if let current, current.version == version {
-        _ = try PlanLifecycle.after(current.state, .edit)
-        try ApprovalStore.supersede(plan: key, now: now, in: tx)
-      }
-      try PlanStore.saveDraft(
-        key, version, document: json, hash: hash, author: caller.principal, now: now, in: tx)
-      try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
-      try PlanStore.save(
-        plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
-        now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "plan.put", "plan", key, before: current?.document,
-          after: ["version": .int(version), "hash": .string(hash), "document": json],
-          by: caller, at: now), in: tx)
+      try Self.put(key, json, expecting: expecting, by: caller, now: now, in: tx)
+    }
+  }
+
+  static func put(
+    _ key: String, _ json: JSONValue, expecting: Int? = nil, by caller: Caller, now: Date,
+    in tx: Transaction
+  ) throws -> (overview: Overview, created: Bool) {
+    let document = try Self.checked(json, by: caller, in: tx)
+    let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
+    let plan = try PlanStore.lock(key, in: tx)
+    try Precondition.check(expecting, actual: created ? nil : plan.version)
+    let hash = Manifest.hash(of: json)
+    let current = try (plan.draftVersion ?? plan.liveVersion).map {
+      try PlanStore.version(key, $0, in: tx)
+    }
+    if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
       return (try Self.overview(key, in: tx), created)
     }
+    let version =
+      try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
+    if let current, current.version == version {
+      _ = try PlanLifecycle.after(current.state, .edit)
+      try ApprovalStore.supersede(plan: key, now: now, in: tx)
+    }
+    try PlanStore.saveDraft(
+      key, version, document: json, hash: hash, author: caller.principal, now: now, in: tx)
+    try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
+    try PlanStore.save(
+      plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
+      now: now, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "plan.put", "plan", key, before: current?.document,
+        after: ["version": .int(version), "hash": .string(hash), "document": json],
+        by: caller, at: now), in: tx)
+    return (try Self.overview(key, in: tx), created)
   }
 
   /// Stops hand-overs of every version until resumed.
