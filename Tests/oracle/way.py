@@ -238,7 +238,7 @@ class Way:
             refused = self.unfit(link["channel"])
             if refused is None and self.plan.marketing:
                 full = self.person.world.pressure.refusal(
-                    self, step["id"], number, link["channel"], now
+                    self, step["id"], number, link["channel"], now, self.quiet(now) is not None
                 )
                 if full is not None:
                     refused = (full[0], "caps")
