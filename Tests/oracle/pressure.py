@@ -50,7 +50,7 @@ class Pressure:
             lambda at: zone.midnight(clocks.first_day(begin(at) + clocks.LENGTHS[unit], unit)),
         )
 
-    def refusal(self, way, step, link, channel, now, is_quiet):
+    def refusal(self, way, step, link, channel, now, morning):
         """The cap that holds longest, with the instant until which; None when all have room.
 
         Of deliveries that are decided at one instant any may come first: where that is what decides,
@@ -82,12 +82,13 @@ class Pressure:
             until = max(until, now + 1)
             if worst is None or worst[1] < until:
                 worst = ("minimum_gap" if "gap" in cap else "capped", until)
-        if worst is not None and not is_certain and not self.was_refused(row, link, now, is_quiet):
-            return None
-        return worst
+        if worst is None or is_certain or self.was_refused(row, link, now, worst[1], morning):
+            return worst
+        return None
 
-    def was_refused(self, row, link, now, is_quiet):
-        """Which of two orders Herald took, by what it wrote of the delivery."""
+    def was_refused(self, row, link, now, until, morning):
+        """Which of two orders Herald took, by what it wrote of the delivery. `morning`: until when
+        the night would put it off."""
         if row is None:
             return False
         rows = [self.world.tried.get((row["id"], link, number)) for number in range(9)]
@@ -97,7 +98,12 @@ class Pressure:
         if clocks.instant(row["settled_at"]) == now:
             return row["reason"] in CODES
         # It was put off, by the caps or by the night.
-        return not is_quiet or (row["status"] == "pending" and row["gate"] == "caps")
+        if morning is None:
+            return True
+        settled = clocks.instant(row["settled_at"])
+        if settled is None:
+            return row["gate"] == "caps"
+        return settled < morning if until <= morning else settled >= until
 
     def waits(self, way, code, until):
         """Whether the plan would rather wait for room, and may still send then."""
