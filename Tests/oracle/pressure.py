@@ -3,6 +3,7 @@ import collections
 
 import clocks
 
+CODES = ("capped", "minimum_gap")
 Use = collections.namedtuple("Use", "at delivery link channel category kept")
 
 
@@ -49,7 +50,7 @@ class Pressure:
             lambda at: zone.midnight(clocks.first_day(begin(at) + clocks.LENGTHS[unit], unit)),
         )
 
-    def refusal(self, way, step, link, channel, now):
+    def refusal(self, way, step, link, channel, now, morning):
         """The cap that holds longest, with the instant until which; None when all have room.
 
         Of deliveries that are decided at one instant any may come first: where that is what decides,
@@ -81,12 +82,28 @@ class Pressure:
             until = max(until, now + 1)
             if worst is None or worst[1] < until:
                 worst = ("minimum_gap" if "gap" in cap else "capped", until)
-        if worst is not None and not is_certain:
-            went = any(
-                (use.delivery, use.link, use.at) == (mine, link, now) for use in self.uses[person.id]
-            )
-            return None if went else worst
-        return worst
+        if worst is None or is_certain or self.was_refused(row, link, now, worst[1], morning):
+            return worst
+        return None
+
+    def was_refused(self, row, link, now, until, morning):
+        """Which of two orders Herald took, by what it wrote of the delivery. `morning`: until when
+        the night would put it off."""
+        if row is None:
+            return False
+        rows = [self.world.tried.get((row["id"], link, number)) for number in range(9)]
+        of_now = [one for one in rows if one and clocks.instant(one["started_at"]) == now]
+        if of_now:
+            return of_now[0]["try"] == 0 and of_now[0]["reason"] in CODES
+        if clocks.instant(row["settled_at"]) == now:
+            return row["reason"] in CODES
+        # It was put off, by the caps or by the night.
+        if morning is None:
+            return True
+        settled = clocks.instant(row["settled_at"])
+        if settled is None:
+            return row["gate"] == "caps"
+        return settled < morning if until <= morning else settled >= until
 
     def waits(self, way, code, until):
         """Whether the plan would rather wait for room, and may still send then."""

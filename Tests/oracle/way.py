@@ -238,16 +238,18 @@ class Way:
             refused = self.unfit(link["channel"])
             if refused is None and self.plan.marketing:
                 full = self.person.world.pressure.refusal(
-                    self, step["id"], number, link["channel"], now
+                    self, step["id"], number, link["channel"], now, self.morning(now)
                 )
                 if full is not None:
                     refused = (full[0], "caps")
                     if self.person.world.pressure.waits(self, *full):
                         later = full[1] if later is None else min(later, full[1])
             if refused is None:
-                hold = self.quiet(now)
-                if hold is not None:
-                    return hold(now)
+                if self.quiet(now) is not None:
+                    self.due = self.morning(now)
+                    if self.due is not None:
+                        return None
+                    return self.skip("quiet_hours", "quiet_hours", None, now)
                 refused = self.unrendered(link)
             if refused is None:
                 return self.hand_over(number, step, now)
@@ -298,22 +300,21 @@ class Way:
         return None if address else ("no_address", "reachable")
 
     def quiet(self, now):
-        """What quiet hours do now; None outside of them."""
+        """The hours that forbid it now and the zone they hold in; None outside of them."""
         person = self.person
         hours = self.plan.document.get("quiet_hours") or person.world.settings["quiet_hours"]
         if not self.plan.marketing or not hours:
             return None
         name = hours.get("zone", "user")
         zone = person.zone if name == "user" else person.world.zone(name)
-        if not clocks.quiet(hours, now, zone):
+        return (hours, zone) if clocks.quiet(hours, now, zone) else None
+
+    def morning(self, now):
+        """Until when the night puts it off; None when it does not."""
+        hold = self.quiet(now)
+        if hold is None or hold[0].get("on_hit", "defer") == "drop":
             return None
-        if hours.get("on_hit", "defer") == "drop":
-            return lambda now: self.skip("quiet_hours", "quiet_hours", None, now)
-
-        def put_off(now):
-            self.due = clocks.after_quiet(hours, now, zone)
-
-        return put_off
+        return clocks.after_quiet(hold[0], now, hold[1])
 
     def unrendered(self, link):
         template = self.person.world.templates[link["template"]]
