@@ -23,6 +23,7 @@ SOURCE = {"signature": {"scheme": "token", "header": "X-Token", "secret": "s3cre
 HOOK = {"X-Token": "s3cret-of-the-shop", "Content-Type": "application/json"}
 KIND = {"priority": 85, "on_conflict": "conflict"}
 DECLARED = {"properties": {"amount": {"type": "number"}}, "mode": "flag"}
+CAP = {"scope": {"channel": "webhook"}, "limit": 1000, "per": "1d"}
 LATER = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)).isoformat()
 
 # operation: (path parameters, query, body), with what makes the path's things first in MAKE.
@@ -127,6 +128,18 @@ GOOD = {
     "getPlan": {"path": {"key": "live0"}}, "listPlans": {"query": {"state": "draft"}},
     "getPlanVersion": {"path": {"key": "live0", "version": "1"}},
     "dryRunPlan": {"path": {"key": "{plan}"}}, "submitPlan": {"path": {"key": "{plan}"}, "body": {}},
+    "copyPlan": {"path": {"key": "{plan}"}, "body": {"key": "{new}"}},
+    "groupPlan": {"path": {"key": "{plan}"}, "body": {"group": "spring"}},
+    "listPlanGroups": {"query": {"limit": 1}},
+    "exportPlan": {"path": {"key": "live0"}},
+    "importPlan": {"path": {"key": "{new}"}, "package": "live0"},
+    "listReadyPlans": {"query": {"limit": 1}},
+    "getReadyPlan": {"path": {"key": "birthday"}, "query": {"language": "zh"}},
+    "installReadyPlan": {"path": {"key": "birthday"}, "query": {"language": "zh"}},
+    "watchPlan": {"path": {"key": "live0"}, "query": {"seconds": 1}},
+    "commentApproval": {"path": {"id": "{approval}"}, "body": {"text": "这里为什么是 3 天？"}},
+    "putCap": {"path": {"key": "{new}"}, "body": CAP}, "getCap": {"path": {"key": "{cap}"}},
+    "deleteCap": {"path": {"key": "{cap}"}}, "listCaps": {},
     "pausePlan": {"path": {"key": "{live_plan}"}}, "resumePlan": {"path": {"key": "{paused_plan}"}},
     "cancelPlan": {"path": {"key": "{live_plan}"}}, "archivePlan": {"path": {"key": "{plan}"}},
     "getPlanAccounting": {"path": {"key": "live0"}}, "getPlanReport": {"path": {"key": "live0"}},
@@ -155,6 +168,14 @@ OWN = [
     ("putConsent", 201, {"path": {"u": "{user}", "channel": "email"}, "body": {"state": "denied"}}),
     ("putConsent", 200, {"path": {"u": "external_id:u-0", "channel": "sms"},
                          "body": {"state": "granted"}}),
+    ("putCap", 200, {"path": {"key": "{cap}"}, "body": CAP}),
+    ("installReadyPlan", 200, {"path": {"key": "birthday"}, "query": {"language": "zh"}}),
+    ("installReadyPlan", 409, {"path": {"key": "birthday"},
+                               "query": {"language": "en", "conflicts": "refuse"}}),
+    ("installReadyPlan", 422, {"path": {"key": "{bent_plan}"}, "query": {"conflicts": "keep"}}),
+    ("exportPlan", 422, {"path": {"key": "{dangling_plan}"}}),
+    ("importPlan", 200, {"path": {"key": "live0"}, "package": "live0"}),
+    ("importPlan", 409, {"path": {"key": "draft0"}, "package": "live0"}),
     ("putDevice", 200, {"path": {"u": "{device_user}", "provider": "file", "token": "{device}"},
                         "body": {"platform": "ios"}}),
     ("unsubscribe", 422, {"path": {"token": "{link}"}, "text": (

@@ -178,6 +178,21 @@ def approved(plan, document):
     return plan
 
 
+def dangling():
+    """A draft whose template is gone."""
+    template, plan = made("templates", good.TEMPLATE), fresh()
+    steps = [{"id": "hello", "send": {"chain": [{"channel": "push", "template": template}]}}]
+    call("PUT", f"/v1/plans/{plan}", {**good.PLAN, "steps": steps})
+    call("DELETE", f"/v1/templates/{template}")
+    return plan
+
+
+def bent():
+    """A ready plan whose tag is another thing here."""
+    call("PUT", "/v1/tags/won_back", {"name": "Won", "category": "custom", "type": "choice", "choices": ["a"]})
+    return "win_back"
+
+
 def plan_twice():
     """Two versions that have run."""
     plan = approved(fresh(), {**good.PLAN, "trigger": {"api": True}})
@@ -210,7 +225,8 @@ MAKE = {
     "tagged": lambda: tagged(), "redemption": lambda: redeemed()["id"], "proposal": proposal,
     "other_user": user, "suppressed": suppressed, "merge": merge, "conflict": conflict, "link": link,
     "erasure": erasure,
-    "kind": made_kind, "kind_name": kind_name,
+    "dangling_plan": dangling, "bent_plan": bent,
+    "cap": lambda: made("caps", good.CAP), "kind": made_kind, "kind_name": kind_name,
     "attribute": lambda: made("attributes", {"type": "string"}),
     "declared": lambda: made("catalogue/events", good.DECLARED),
     "source": lambda: made("sources", good.SOURCE), "pull_source": pull_source,
@@ -283,6 +299,9 @@ def send(id, parts=None, key="best", headers=None, raw=None, sign=False, timeout
         pattern)
     headers = {**parts.get("headers", {}), **(headers or {})}
     body = None
+    if "package" in parts:
+        package = call("GET", f"/v1/plans/{parts['package']}/export")
+        parts = {**parts, "body": package}
     if "body" in parts:
         body = json.dumps(parts["body"]).encode()
         headers.setdefault("Content-Type", "application/json")
@@ -455,7 +474,8 @@ def errors(id, idempotency_key):
         expect(id, 422, send(id, headers={"Idempotency-Key": idempotency_key}))
     if 422 in documented and has_body and "application/json" in operation["requestBody"]["content"]:
         if roles(operation) and not tracks:
-            answer = send(id, {**good.GOOD.get(id, {}), "body": {"no_such_field": 1}})
+            bare = {name: parts[name] for name in parts if name != "package"}
+            answer = send(id, {**bare, "body": {"no_such_field": 1}})
             expect(id, 422, answer)
     if 409 in documented and method == "POST":
         racing(id)

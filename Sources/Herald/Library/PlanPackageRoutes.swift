@@ -12,7 +12,7 @@ enum PlanPackageRoutes {
             + "and coupons it refers to. No people, codes or secrets.", tag: "Plans",
           query: [.init("version", Schema.integer(1...1_000_000), "Another version.")],
           responses: [200: Schema.ref("PlanPackage")],
-          errors: [.notFound, .wrongState, .invalid])
+          errors: [.notFound, .invalid])
       ) { call in
         let version = try call.request.integer("version", 1...1_000_000)
         let package = try await packages.export(

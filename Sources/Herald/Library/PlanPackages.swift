@@ -16,7 +16,7 @@ struct PlanPackages: Sendable {
     try await db.read { db in
       let plan = try PlanStore.load(key, in: db)
       guard let number = number ?? plan.draftVersion ?? plan.liveVersion else {
-        throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
+        throw HeraldError(.unexpected, "Plan '\(key)' has neither a draft nor a live version.")
       }
       let version = try PlanStore.version(key, number, in: db)
       let document = try PlanDocument.stored(version.document)
