@@ -16,6 +16,7 @@ public struct ErrorCode: Sendable, Hashable {
   public static let unauthorized = ErrorCode("unauthorized", 401)
   public static let forbidden = ErrorCode("forbidden", 403)
   public static let selfApproval = ErrorCode("self_approval", 403)
+  public static let notIndependent = ErrorCode("not_independent", 403)
   public static let notFound = ErrorCode("not_found", 404)
   public static let conflict = ErrorCode("conflict", 409)
   public static let wrongState = ErrorCode("wrong_state", 409)

@@ -119,7 +119,7 @@ enum PlanRoutes {
       .post, "/v1/plans/{key}/\(verb)", .roles([.admin, .operator, .approver]),
       Operation(
         "\(verb)Plan", summary, tag: "Plans", responses: [200: Schema.ref("Steering")],
-        errors: [.notFound, .wrongState])
+        errors: [.notFound, .wrongState, .selfApproval])
     ) { call in
       let stopping = try await action(call.path("key"), call)
       return .json(
@@ -133,7 +133,8 @@ enum PlanRoutes {
       "archived_at": Schema.nullable(Schema.instant),
       "draft_version": Schema.nullable(Schema.count),
       "live_version": Schema.nullable(Schema.count), "paused": Schema.bool,
-      "versions": Schema.array(versionSummary), "created_at": Schema.instant,
+      "versions": Schema.array(versionSummary),
+      "auto_pause": Schema.nullable(Schema.ref("AutoPause")), "created_at": Schema.instant,
       "updated_at": Schema.instant,
     ]),
     "PlanVersion": Schema.object([
@@ -147,7 +148,7 @@ enum PlanRoutes {
     "Submission": Schema.object(["approval": Schema.uuid, "hash": Schema.hash]),
     "Migration": PlanMigration.schema,
     "Steering": Schema.object(["plan": Schema.ref("Plan"), "in_flight": Schema.count]),
-    "DryRun": dryRun,
+    "DryRun": dryRun, "AutoPause": StoredPause.schema,
   ]
 
   static let dryRun = Schema.object([
@@ -155,10 +156,9 @@ enum PlanRoutes {
     "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
     "finishes_at": Schema.instant,
     "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
-    "overlaps": Schema.array(
-      Schema.object([
-        "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),
-      ])),
+    "missing_variables": Schema.counts,
+    "overlaps": Schema.array(PlanCalendar.overlapSchema),
+    "calendar": Schema.array(PlanCalendar.daySchema),
     "samples": Schema.array(
       Schema.object([
         "user": Schema.uuid, "step": Schema.string, "template": Schema.key, "content": Schema.any,
@@ -199,7 +199,8 @@ extension Plans.Overview {
             "launch_at": .instant(version.launchAt), "created_at": .instant(version.createdAt),
             "updated_at": .instant(version.updatedAt),
           ]
-        }), "created_at": .instant(plan.createdAt), "updated_at": .instant(plan.updatedAt),
+        }), "auto_pause": pause?.json ?? .null, "created_at": .instant(plan.createdAt),
+      "updated_at": .instant(plan.updatedAt),
     ]
   }
 }

@@ -17,6 +17,8 @@ public struct Plans: Sendable {
   public struct Overview: Sendable {
     public let plan: Plan
     public let versions: [PlanVersion]
+    /// Why Herald paused it by itself, while it is so.
+    public let pause: StoredPause?
   }
 
   public func get(_ key: String) async throws -> Overview {
@@ -34,7 +36,9 @@ public struct Plans: Sendable {
   func list(_ page: PageRequest, _ filter: PlanFilter) async throws -> Page<Overview> {
     let rows = try await db.read { db in
       try PlanStore.list(page, filter, in: db).map { plan in
-        Overview(plan: plan, versions: try PlanStore.versions(plan.key, in: db))
+        Overview(
+          plan: plan, versions: try PlanStore.versions(plan.key, in: db),
+          pause: try PlanGuardStore.find(plan.key, in: db))
       }
     }
     return Page(rows, page) { [$0.plan.key] }
@@ -98,6 +102,8 @@ public struct Plans: Sendable {
   public func resume(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
     let stopping = try await move(key, .resume, by: caller, now: now) { plan, live, tx in
       _ = try PlanLifecycle.after(live.state, .resume)
+      try PlanGuards.admitResumption(plan, live, by: caller, in: tx)
+      try PlanGuardStore.end(key, by: caller.principal, now: now, in: tx)
       let state: PlanState = live.launchAt == nil ? .live : .approved
       try PlanStore.setState(live, state, launchAt: live.launchAt, now: now, in: tx)
       try PlanStore.save(
@@ -112,6 +118,7 @@ public struct Plans: Sendable {
   public func cancel(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
     let stopping = try await move(key, .cancel, by: caller, now: now) { plan, live, tx in
       let state = try PlanLifecycle.after(live.state, .cancel)
+      try PlanGuardStore.end(key, by: caller.principal, now: now, in: tx)
       try PlanStore.setState(live, state, now: now, in: tx)
       try PlanStore.save(
         plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
@@ -191,6 +198,7 @@ public struct Plans: Sendable {
 
   static func overview(_ key: String, in db: any Queryable) throws -> Overview {
     Overview(
-      plan: try PlanStore.load(key, in: db), versions: try PlanStore.versions(key, in: db))
+      plan: try PlanStore.load(key, in: db), versions: try PlanStore.versions(key, in: db),
+      pause: try PlanGuardStore.find(key, in: db))
   }
 }
