@@ -34,8 +34,7 @@ struct DryRun {
     var crowd = try compile(document.trigger.condition)
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
     let fits: SQL = try document.audience.map(compile) ?? "true"
-    let salt = "holdout:\(manifest.plan)"
-    let buckets = document.holdoutBuckets
+    let holdout = document.holdout(of: manifest.plan, project)
     var reach: SQL = ""
     let links = document.reachOrder
     for (index, channel) in links.enumerated() {
@@ -53,7 +52,7 @@ struct DryRun {
       SQL(
         """
         WITH crowd AS MATERIALIZED (
-          SELECT u.id, (\(fits)) AS fits, herald_bucket(\(salt), u.id::text) < \(buckets) AS held
+          SELECT u.id, (\(fits)) AS fits, \(holdout.holds("u.id")) AS held
             \(reach)
           FROM users u WHERE u.erased_at IS NULL AND (\(crowd)))
         SELECT count(*) AS audience, count(*) FILTER (WHERE NOT fits) AS unfit,
@@ -80,7 +79,7 @@ struct DryRun {
     if case .event(let trigger) = document.trigger {
       let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
       entries = try RecentEntryStore.count(
-        trigger, plan: manifest.plan, fits: "(\(fits)) AND (\(scope))", holdoutBuckets: buckets,
+        trigger, fits: "(\(fits)) AND (\(scope))", holdout: holdout,
         projectZone: project.timeZone, now: now, in: tx)
     } else {
       entries = nil

@@ -32,6 +32,7 @@ enum Merging {
     try UserPartStore.save([:], of: merged, in: tx)
     try UserPartStore.save(parts, of: survivor, in: tx)
     let isLarge = try HistoryStore.hasMoreEvents(than: eventsAtOnce, merged, in: tx)
+    let flips = try ArmStore.hand(merged, to: survivor, in: tx)
     try MergeStore.hand(merged, to: survivor, moving: isLarge, now: now, in: tx)
     let moved =
       isLarge
@@ -42,7 +43,8 @@ enum Merging {
     let merge = UserMerge(
       id: UUIDv7.next(now: now), survivor: survivor, merged: merged,
       state: isLarge ? .moving : .merged, reason: reason, mergedBy: caller.principal,
-      mergedAt: now, undoneBy: nil, undoneAt: nil, movedEvents: moved)
+      mergedAt: now, undoneBy: nil, undoneAt: nil, movedEvents: moved,
+      flippedArms: flips.map { .init(scope: $0.scope, merged: $0.other, kept: $0.one) })
     try MergeStore.insert(merge, in: tx)
     try AuditStore.append(
       AuditEntry(

@@ -91,15 +91,14 @@ extension Decision {
   }
 
   fileprivate init(entry: ExplanationStore.Enrolment, heldOutBelow buckets: Int) {
-    let holdout: JSONValue? = entry.bucket.map {
-      ["bucket": .int($0), "held_out_below": .int(buckets)]
-    }
+    let seen = entry.values?["holdout"]
+    let holdout: JSONValue? =
+      seen ?? entry.bucket.map { ["bucket": .int($0), "held_out_below": .int(buckets)] }
     switch entry.state {
     case "held_out":
       self.init(
         run: entry.name.run, at: entry.enteredAt, outcome: .heldOut, gate: "holdout",
-        code: "held_out",
-        values: holdout)
+        code: entry.reason ?? Holdout.heldOut, values: holdout)
     case "skipped":
       self.init(
         run: entry.name.run, at: entry.enteredAt, outcome: .skipped,

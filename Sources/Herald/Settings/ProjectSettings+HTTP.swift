@@ -28,6 +28,7 @@ extension ProjectSettings {
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
+    globalHoldout = reader.double("global_holdout", range: 0...0.5) ?? 0
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -78,7 +79,7 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
-      "orders": orders.json,
+      "orders": orders.json, "global_holdout": .double(globalHoldout),
     ]
   }
 
@@ -100,6 +101,7 @@ extension ProjectSettings {
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
+        "global_holdout?": share,
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -108,9 +110,13 @@ extension ProjectSettings {
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
+      "global_holdout": share,
     ])
   }
 
+  private static let share: JSONValue = [
+    "type": "number", "minimum": 0, "maximum": .double(0.5),
+  ]
   private static let timeOfDay: JSONValue = [
     "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
   ]

@@ -63,8 +63,8 @@ struct Entries {
     let rule = EntryStore.Rule(
       plan: plan.key, version: plan.version, run: run, firstStep: first.id,
       firstIsSend: first.kind == .send, priority: plan.document.priority, audience: audience,
-      isFirst: isFirst, holdoutSalt: "holdout:\(plan.key)",
-      holdoutBuckets: plan.document.holdoutBuckets, reentry: plan.document.reentry,
+      isFirst: isFirst, holdout: plan.document.holdout(of: plan.key, project),
+      reentry: plan.document.reentry,
       projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())
     return try EntryStore.enter(entrants, rule, now: now, in: tx)
   }
