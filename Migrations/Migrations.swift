@@ -22,6 +22,7 @@ public enum Migrations {
     (17, "journeys", PackageResources._017_journeys_sql),
     (18, "triggers", PackageResources._018_triggers_sql),
     (21, "arms", PackageResources._021_arms_sql),
+    (22, "experiments", PackageResources._022_experiments_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

@@ -149,6 +149,7 @@ public final class Application: Sendable {
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
       TriggerRoutes.endpoints(
         Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
+      ReplayRoutes.endpoints(Replays(db: db, senders: senders, settings: project)),
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
@@ -206,7 +207,7 @@ public final class Application: Sendable {
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
-      ApprovalRoutes.components,
+      ReplayRoutes.components, ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

@@ -11,7 +11,10 @@ enum EnrolmentStore {
     let priority: Int
     /// Over `users u`; nil when the plan has no audience condition.
     let audience: SQL?
-    let holdout: Holdout
+    let draw: EntryDraw
+    /// How long those who wait for the winner of a race wait at least; nil when the first step races
+    /// not.
+    let race: TimeInterval?
     /// Why nobody enters at all (`outside_window`, `cancelled`), when that is so.
     let closed: String?
   }
@@ -21,6 +24,8 @@ enum EnrolmentStore {
   static func enter(_ entry: Entry, lane: Int, now: Date, in tx: Transaction) throws {
     let run = entry.run
     let first = entry.firstStep
+    // Who gets the winner has nothing to do before there can be one.
+    let begin = now.addingTimeInterval(entry.race ?? 0)
     let opened: SQL =
       first.kind == .send
       ? """
@@ -60,37 +65,43 @@ enum EnrolmentStore {
             CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
               WHEN NOT known THEN 'erased' WHEN twin THEN 'merged'
               WHEN NOT fits THEN 'not_in_audience' END AS refusal,
-            \(entry.holdout.columns(of: "person"))
+            \(entry.draw.columns(of: "person"))
           FROM looked
         ), decided AS (
-          SELECT *, CASE WHEN refusal IS NULL THEN \(entry.holdout.verdict) END AS held FROM drawn
+          SELECT *, CASE WHEN refusal IS NULL THEN \(entry.draw.holdout.verdict) END AS held FROM drawn
+        ), assigned AS (
+          SELECT *, CASE WHEN refusal IS NULL AND held IS NULL THEN \(entry.draw.arm) END AS arm
+          FROM decided
         ), entered AS (
           INSERT INTO enrolments (user_id, run_id, entered_at, plan, plan_version, state, reason,
-            holdout_bucket, "values", finished_at)
+            holdout_bucket, arm, "values", finished_at)
           SELECT user_id, \(run.id), \(now), \(run.plan), \(run.planVersion)::integer,
             CASE WHEN refusal IS NOT NULL THEN 'skipped'
               WHEN held IS NOT NULL THEN 'held_out' ELSE 'active' END,
-            coalesce(refusal, CASE held WHEN 'global' THEN \(Holdout.globalReason) END), bucket,
+            coalesce(refusal, CASE held WHEN 'global' THEN \(Holdout.globalReason) END), bucket, arm,
             CASE WHEN held IS NULL THEN brought.vals
-              ELSE coalesce(brought.vals, '{}') || \(entry.holdout.values) END,
+              ELSE coalesce(brought.vals, '{}') || \(entry.draw.holdout.values) END,
             CASE WHEN refusal IS NOT NULL OR held IS NOT NULL THEN \(now)::timestamptz END
-          FROM decided
+          FROM assigned
           CROSS JOIN (SELECT entry_values AS vals FROM runs WHERE id = \(run.id)) AS brought
           ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
-          RETURNING user_id, state
+          RETURNING user_id, state, arm
         ), kept AS (
           INSERT INTO arms (user_id, scope, arm, bucket, assigned_at)
-          SELECT k.*, \(now) FROM (\(entry.holdout.kept(from: "decided"))) AS k ORDER BY 2, 1
+          SELECT k.*, \(now) FROM (\(entry.draw.kept(from: "assigned"))) AS k ORDER BY 2, 1
           ON CONFLICT (user_id, scope) DO NOTHING
         ), opened AS (
           \(opened)
         )
         INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
           entered_at, plan, plan_version, phase, step_entered_at)
-        SELECT \(lane)::smallint, id, \(now), \(entry.priority)::smallint, user_id, \(run.id),
-          \(first.id), \(now), \(run.plan), \(run.planVersion)::integer,
-          \(first.kind == .send ? "send" : "step"), \(now)
-        FROM opened
+        SELECT \(lane)::smallint, id,
+          CASE WHEN arm = \(Experiment.winner) THEN \(begin) ELSE \(now) END,
+          \(entry.priority)::smallint, user_id, \(run.id), \(first.id), \(now), \(run.plan),
+          \(run.planVersion)::integer,
+          CASE WHEN \(entry.race != nil) AND arm = \(Experiment.winner) THEN 'race'
+            ELSE \(first.kind == .send ? "send" : "step") END, \(now)
+        FROM opened JOIN entered USING (user_id)
         """
       ).unprepared())
     try RunStore.markEntered(run.id, lane: lane, in: tx)

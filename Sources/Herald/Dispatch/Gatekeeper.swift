@@ -10,6 +10,8 @@ struct Gatekeeper {
     let user: User?
     /// Variables of earlier steps and the plan, for templates.
     let variables: RenderVariables
+    /// Of the step's experiment.
+    var variant: Experiment.Variant?
     /// Senders of each channel that may carry this plan.
     let senders: [Channel: [StoredSender]]
     let tokenProviders: (StoredSender) -> Set<String>?
@@ -168,7 +170,9 @@ struct Gatekeeper {
       return .verdict(
         .handOver(link: index, address: chosen.1, sender: chosen.0, content: content))
     }
-    guard let name = link.template, let template = facts.plan.templates[name] else {
+    guard let name = link.template.map({ facts.variant?.templates[$0] ?? $0 }),
+      let template = facts.plan.templates[name]
+    else {
       return .next(.missingValue, .render, ["template": .optional(link.template)])
     }
     var variables = facts.variables

@@ -160,8 +160,11 @@ struct Launches: Sendable {
       guard let first = plan.document.steps.first else { return }
       let entry = EnrolmentStore.Entry(
         run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
-        audience: audience, holdout: plan.document.holdout(of: run.plan, project),
-        closed: closed?.rawValue)
+        audience: audience, draw: plan.document.draw(of: run.plan, project),
+        race: plan.document.experiment.flatMap { experiment in
+          experiment.step == first.id
+            ? experiment.race.map { Double($0.observe.seconds) } : nil
+        }, closed: closed?.rawValue)
       try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
     }
   }

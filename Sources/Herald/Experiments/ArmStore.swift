@@ -19,6 +19,25 @@ enum ArmStore {
     return flips
   }
 
+  /// The arms of enrolments; those without one are absent.
+  static func arms(
+    _ enrolments: [EnrolmentName], in db: any Queryable
+  ) throws -> [EnrolmentName: String] {
+    // By the primary key, as in `EnrolmentStore.end`.
+    let rows = try db.query(
+      """
+      SELECT e.user_id, e.run_id, e.entry_key, e.arm
+      FROM unnest(\(enrolments.map(\.user)), \(enrolments.map(\.run)),
+        \(enrolments.map(\.entryKey))) AS n (user_id, run_id, entry_key)
+      JOIN enrolments e ON e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
+        AND e.entry_key = n.entry_key
+      WHERE e.arm IS NOT NULL
+      """)
+    var arms: [EnrolmentName: String] = [:]
+    for row in rows { arms[try EnrolmentName(row)] = try row.get("arm") }
+    return arms
+  }
+
   /// By position of the pair: scopes in which the two are in different arms.
   static func differences(
     _ pairs: [(one: UUID, other: UUID)], in db: any Queryable

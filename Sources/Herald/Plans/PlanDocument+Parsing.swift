@@ -26,6 +26,9 @@ extension PlanDocument {
     }
     let window = reader.object("window").flatMap(Window.init)
     let steps = StepParser(reader).steps()
+    let experiment = reader.object("experiment").flatMap {
+      Experiment($0, steps: steps, isStream: trigger?.isStream ?? false)
+    }
     let holdout = reader.double("holdout", range: 0...0.5) ?? 0
     if messageClass == .transactional, holdout > 0 {
       reader.add("invalid", "holdout", "A transactional plan has no holdout; leave it out.")
@@ -55,7 +58,7 @@ extension PlanDocument {
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
       trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
-      holdout: holdout, limits: limits, quietHours: quietHours, exit: exit)
+      experiment: experiment, holdout: holdout, limits: limits, quietHours: quietHours, exit: exit)
   }
 
   /// A document that was checked before it was stored.

@@ -33,6 +33,8 @@ extension PlanDocument {
   /// Seconds that the longest way waits, as far as the document says; times of the day count as a day.
   func longestWait(from now: Date) -> TimeInterval {
     fold(0, best: max) { step, onward in
+      let race = trigger.isStream || experiment?.step != step.id ? nil : experiment?.race
+      let onward = onward + Double(race?.observe.seconds ?? 0)
       switch step.action {
       case .wait(let span): onward + Double(span.seconds)
       case .waitUntil(.event(let awaited), _, _): onward + Double(awaited.timeout.seconds)
