@@ -27,7 +27,7 @@ enum EnrolmentStore {
     // Who gets the winner has nothing to do before there can be one.
     let begin = now.addingTimeInterval(entry.race ?? 0)
     let opened: SQL =
-      first.kind == .send
+      first.kind.delivers
       ? """
       INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
         possibly_duplicate, created_at)
@@ -100,7 +100,7 @@ enum EnrolmentStore {
           \(entry.priority)::smallint, user_id, \(run.id), \(first.id), \(now), \(run.plan),
           \(run.planVersion)::integer,
           CASE WHEN \(entry.race != nil) AND arm = \(Experiment.winner) THEN 'race'
-            ELSE \(first.kind == .send ? "send" : "step") END, \(now)
+            ELSE \(first.kind.delivers ? "send" : "step") END, \(now)
         FROM opened JOIN entered USING (user_id)
         """
       ).unprepared())

@@ -121,7 +121,10 @@ struct Gatekeeper {
     case .noAddress:
       return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
     }
-    if let held = quiet(user, facts) { return held }
+    // A webhook wakes nobody.
+    if facts.plan.step(entry.stepID)?.kind != .webhook, let held = quiet(user, facts) {
+      return held
+    }
     if let coupon = link.coupon { return .verdict(.issue(link: index, coupon: coupon)) }
     return handOver(entry, link, at: index, found, facts)
   }

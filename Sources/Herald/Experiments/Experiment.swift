@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Several ways to say what one send step says, compared on people assigned by chance.
 public struct Experiment: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Postgres
 
 /// Which variant of an experiment each delivery of a batch gets, and who has to wait for the winner

@@ -151,6 +151,16 @@ extension PlanDocument.Link {
     self.channel = channel
   }
 
+  /// The one link of a webhook step.
+  init(webhook template: String) {
+    index = 0
+    channel = .webhook
+    self.template = template
+    coupon = nil
+    after = nil
+    unless = nil
+  }
+
   /// `chain` lacks links that could not be read; `length` counts them.
   static func check(
     _ chain: [PlanDocument.Link], length: Int, of step: JSONPointer, faults: Faults

@@ -20,10 +20,7 @@ struct PlanReferences {
     for step in document.steps {
       Self.check(step, tags, faults: faults)
       for link in step.chain {
-        let place = JSONPointer(tokens: [
-          "steps", String(step.index), "send", "chain", String(link.index),
-        ])
-        Self.check(link, templates, coupons, at: place, faults: faults)
+        Self.check(link, templates, coupons, at: step.place(of: link), faults: faults)
       }
     }
     Self.check(document.experiment, document, templates, faults: faults)

@@ -1,5 +1,6 @@
 import Conditions
 import Foundation
+import JSON
 import Postgres
 
 /// Asks whether conditions held of people at past instants, each question once. Events count as of

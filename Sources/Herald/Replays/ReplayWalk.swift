@@ -55,7 +55,7 @@ struct ReplayWalk {
     if let end = timer() { return end }
     var next = document.steps.first
     while let step = next {
-      let outcome = step.kind == .send ? try deliver(step) : try pass(step)
+      let outcome = step.kind.delivers ? try deliver(step) : try pass(step)
       switch outcome {
       case .to(let successor): next = successor.flatMap { document.step($0.id) }
       case .end(let end): return end

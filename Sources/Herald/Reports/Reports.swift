@@ -75,7 +75,7 @@ extension Accounting {
       let ofVersion = steps[run.planVersion] ?? []
       var account = accounts[run.id] ?? Account()
       for (id, kind) in ofVersion {
-        if kind == .send {
+        if kind?.delivers ?? false {
           account.steps[id, default: Account.Step()].entered += 0
         } else if let kind {
           account.visits[id, default: Account.Visits()].kind = kind.rawValue

@@ -62,7 +62,7 @@ struct Entries {
     guard let run else { return [] }
     let rule = EntryStore.Rule(
       plan: plan.key, version: plan.version, run: run, firstStep: first.id,
-      firstIsSend: first.kind == .send, priority: plan.document.priority, audience: audience,
+      firstIsSend: first.kind.delivers, priority: plan.document.priority, audience: audience,
       isFirst: isFirst, draw: try draw(in: tx),
       reentry: plan.document.reentry,
       projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())

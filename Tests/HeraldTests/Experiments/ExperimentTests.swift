@@ -215,7 +215,7 @@ import Testing
   @Test("the highest estimate, in which a handful of people counts for little")
   func highest() {
     #expect(decide([(1000, 50), (1000, 60)]) == "v1 leading")
-    #expect(decide([(1000, 100), (12, 10)]) == "v0 leading")
+    #expect(decide([(1000, 150), (1000, 50), (10, 3)]) == "v0 leading")
     #expect(decide([(1000, 60), (1000, 60)]) == "v0 leading")
     #expect(decide([(500, 0), (500, 0)]) == "v0 insufficient")
   }

@@ -35,7 +35,7 @@ import Testing
   @Test("says of a day's events what the plan did, line by line, and changes nothing")
   func agrees() async throws {
     try await CampaignScene.with { scene in
-      try scene.at("2026-11-22T10:00:00Z")
+      try scene.at("2026-11-22T10:00:00.000Z")
       try await scene.people(24) { n, user in
         // Some have no device, some no consent.
         if n % 5 == 0 { user["devices"] = [] }
@@ -108,8 +108,8 @@ import Testing
       }
       #expect(
         told == [
-          "0 sent 2026-11-20T10:00:00Z", "0 sent 2026-11-21T10:00:00Z",
-          "1 sent 2026-11-22T10:00:00Z", "1 sent 2026-11-23T10:00:00Z",
+          "0 sent 2026-11-20T10:00:00.000Z", "0 sent 2026-11-21T10:00:00.000Z",
+          "1 sent 2026-11-22T10:00:00.000Z", "1 sent 2026-11-23T10:00:00.000Z",
         ])
     }
   }
