@@ -21,6 +21,7 @@ public enum Migrations {
     (15, "people", PackageResources._015_people_sql),
     (17, "journeys", PackageResources._017_journeys_sql),
     (18, "triggers", PackageResources._018_triggers_sql),
+    (19, "caps", PackageResources._019_caps_sql),
     (21, "arms", PackageResources._021_arms_sql),
     (22, "experiments", PackageResources._022_experiments_sql),
   ]

@@ -153,6 +153,7 @@ public final class Application: Sendable {
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
+      CapRoutes.endpoints(Caps(db: db)),
       StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
@@ -208,7 +209,8 @@ public final class Application: Sendable {
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
       ReplayRoutes.components, ApprovalRoutes.components,
-      ReportRoutes.components, ExplainRoutes.components, StopRoutes.components,
+      ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
+      StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]
     for (name, schema) in nouns.flatMap(\.members) { all[name] = schema }

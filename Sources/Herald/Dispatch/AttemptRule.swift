@@ -61,6 +61,7 @@ struct AttemptRule {
       // have sent it, or this one once it is mended. It counts as a try: each line of the attempts
       // has a number of its own.
       let isInDoubt = handover.doubt != nil
+      settlement.giveBack(handover.slot)
       settlement.postpone(
         entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries,
         sender: isInDoubt ? handover.sender.key : nil,
@@ -87,6 +88,7 @@ struct AttemptRule {
   /// The next link at once, or the end of the chain.
   private func fail(_ handover: Handover, _ reason: String, to settlement: inout Settlement) {
     let following = handover.link + 1
+    settlement.giveBack(handover.slot)
     if step.chain.indices.contains(following) {
       settlement.postpone(handover.entry, until: now, link: following)
     } else {

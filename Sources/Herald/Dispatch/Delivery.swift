@@ -22,6 +22,10 @@ public enum SkipCode: String, Sendable, CaseIterable {
   case noConsent = "no_consent"
   case denied, suppressed
   case noAddress = "no_address"
+  /// A cap has no room.
+  case capped
+  /// Another message went out too short a time ago.
+  case minimumGap = "minimum_gap"
   case quietHours = "quiet_hours"
   case missingValue = "missing_value"
   case outOfStock = "out_of_stock"
@@ -32,7 +36,7 @@ public enum SkipCode: String, Sendable, CaseIterable {
 
 /// The gates before every hand-over, in their order.
 public enum Gate: String, Sendable, CaseIterable {
-  case stopped, trigger, exit, window, expiry, consent, reachable
+  case stopped, trigger, exit, window, expiry, consent, reachable, caps
   case quietHours = "quiet_hours"
   case render, stock, pace
 }

@@ -28,7 +28,11 @@ enum DeliveryStore {
     var attempts = 0
     /// Of a failed attempt: kept as the reason while the chain goes on.
     var failure: String?
+    /// It waits: told until it goes out or is skipped.
+    var deferral: Gatekeeper.Deferral?
     var outcome: Settlement.Outcome?
+
+    fileprivate var waits: Gatekeeper.Deferral? { outcome == nil ? deferral : nil }
   }
 
   /// `sent` stays sent whatever a later link of the chain came to; a chain that was tried and then
@@ -44,14 +48,17 @@ enum DeliveryStore {
         status = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.status
           WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0 THEN 'failed'
           ELSE n.status END,
-        reason = CASE WHEN n.status IS NULL THEN coalesce(n.failure, d.reason)
+        reason = CASE WHEN n.status IS NULL AND d.status = 'pending'
+            AND d.attempts + n.attempts = 0 THEN coalesce(n.reason, d.reason)
+          WHEN n.status IS NULL THEN coalesce(n.failure, d.reason)
           WHEN d.status = 'sent' OR n.status = 'sent' THEN NULL
           WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0
             THEN coalesce(n.failure, d.reason, n.reason)
           ELSE n.reason END,
-        gate = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.gate ELSE n.gate END,
-        "values" = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d."values"
-          ELSE n."values" END,
+        gate = CASE WHEN d.status = 'sent' THEN d.gate
+          WHEN n.status IS NULL THEN coalesce(n.gate, d.gate) ELSE n.gate END,
+        "values" = CASE WHEN d.status = 'sent' THEN d."values"
+          WHEN n.status IS NULL THEN coalesce(n."values", d."values") ELSE n."values" END,
         channel = CASE WHEN d.status = 'sent' THEN d.channel ELSE coalesce(n.channel, d.channel) END,
         sender = CASE WHEN d.status = 'sent' THEN d.sender ELSE coalesce(n.sender, d.sender) END,
         provider_id = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.provider_id
@@ -60,8 +67,9 @@ enum DeliveryStore {
       FROM unnest(\(changes.map(\.entry.userID)), \(changes.map(\.entry.deliveryID)),
         \(changes.map(\.entry.enteredAt)), \(changes.map { Int16(clamping: $0.attempts) }),
         \(changes.map(\.failure)), \(changes.map { $0.outcome?.status.rawValue }),
-        \(changes.map { $0.outcome?.reason }), \(changes.map { $0.outcome?.gate }),
-        \(changes.map { $0.outcome?.values.map { JSONB($0) } }),
+        \(changes.map { $0.outcome?.reason ?? $0.waits?.code?.rawValue }),
+        \(changes.map { $0.outcome?.gate ?? $0.waits?.gate.rawValue }),
+        \(changes.map { ($0.outcome?.values ?? $0.waits?.values).map { JSONB($0) } }),
         \(changes.map { $0.outcome?.channel?.rawValue }), \(changes.map { $0.outcome?.sender }),
         \(changes.map { $0.outcome?.providerID }))
         AS n (user_id, id, entered_at, attempts, failure, status, reason, gate, "values", channel,

@@ -286,6 +286,7 @@ public final class Dispatcher: Sendable {
     try await persistence.write { tx in
       try QueueStore.postpone(
         rows.map { $0.postponement(until: until) }, lane: lease.lane, lease: lease.id, in: tx)
+      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
     }
   }
 }

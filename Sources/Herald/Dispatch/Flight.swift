@@ -51,6 +51,11 @@ struct Flight: Sendable {
         continue
       }
       let chunk = Array(waiting.prefix(granted))
+      // Hours, days and the ends of windows begin on whole minutes: what has waited into another one
+      // goes through its gates again.
+      guard chunk.allSatisfy({ $0.preparedAt.minute == now().minute }) else {
+        return try await release(Array(waiting))
+      }
       guard let begun = try await begin(chunk) else { return try await release(Array(waiting)) }
       waiting = waiting.dropFirst(granted)
       let unsent = try await complete(begun)
@@ -104,6 +109,7 @@ struct Flight: Sendable {
         return nil
       }
       let held = try QueueStore.markHandedOver(chunk.map(\.entry.deliveryID), lease, in: tx)
+      try CapUseStore.move(chunk.compactMap(\.slot), to: now(), in: tx)
       return chunk.filter { held.contains($0.entry.deliveryID) }
     }
     if let begun, begun.count == chunk.count { lease.renewed(at: start) }
@@ -195,6 +201,7 @@ struct Flight: Sendable {
     try await persistence.write { tx in
       try QueueStore.release(
         rows.map { (id: $0.entry.deliveryID, doubt: $0.doubt) }, lease, in: tx)
+      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
     }
   }
 
@@ -207,6 +214,12 @@ struct Flight: Sendable {
         rows.enumerated().map { index, handover in
           handover.postponement(until: now.addingTimeInterval(Double(position + index) / rate))
         }, lane: lease.lane, lease: lease.id, in: tx)
+      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
     }
   }
+}
+
+extension Date {
+  /// Whole minutes since 1970.
+  fileprivate var minute: Double { (timeIntervalSince1970 / 60).rounded(.down) }
 }

@@ -21,6 +21,8 @@ struct Gatekeeper {
     /// For marketing plans that name none of their own.
     let projectQuietHours: QuietHours?
     let unknownConsent: UnknownConsent
+    /// What the caps say about the person.
+    var caps = CapStanding()
     /// The link by which the person gets no more of this on a channel.
     var unsubscribeURL: @Sendable (Channel) -> String? = { _ in nil }
   }
@@ -34,6 +36,15 @@ struct Gatekeeper {
     let values: JSONValue?
   }
 
+  /// To be looked at again later, and why.
+  struct Deferral {
+    let until: Date
+    let gate: Gate
+    /// What is told of it meanwhile; nil: nothing.
+    var code: SkipCode?
+    var values: JSONValue?
+  }
+
   enum Verdict {
     /// The whole delivery is skipped.
     case skip(SkipCode, Gate, JSONValue?)
@@ -41,7 +52,7 @@ struct Gatekeeper {
     case exhausted
     /// A follow-up is not needed: the receipt is there.
     case settled
-    case postpone(until: Date, gate: Gate)
+    case postpone(Deferral)
     case handOver(link: Int, address: Address, sender: StoredSender, content: JSONValue)
     /// Every approved sender of the channel is paused or changed: wait for one.
     case noSender(link: Int)
@@ -55,6 +66,7 @@ struct Gatekeeper {
     if entry.phase == .followUp, facts.receiptArrived { return (.settled, []) }
     if let refusal = wholeDelivery(entry, step, facts) { return (refusal, []) }
     var passes: [Pass] = []
+    var deferral: Deferral?
     var index = entry.phase == .followUp ? entry.link + 1 : entry.link
     while index < step.chain.count {
       switch decide(entry, step.chain[index], at: index, facts) {
@@ -64,14 +76,30 @@ struct Gatekeeper {
             link: index, channel: step.chain[index].channel, code: code, gate: gate, values: values)
         )
         index += 1
+      case .full(let refusal):
+        let code = refusal.cap.code
+        passes.append(
+          Pass(
+            link: index, channel: step.chain[index].channel, code: code, gate: .caps,
+            values: refusal.json))
+        if waits(for: refusal, entry, step, facts),
+          deferral.map({ refusal.until < $0.until }) ?? true
+        {
+          deferral = Deferral(
+            until: refusal.until, gate: .caps, code: code, values: refusal.json)
+        }
+        index += 1
       case .verdict(let verdict): return (verdict, passes)
       }
     }
+    // Its links are looked at anew then.
+    if let deferral { return (.postpone(deferral), []) }
     return (.exhausted, passes)
   }
 
   private enum LinkDecision {
     case next(SkipCode, Gate, JSONValue?)
+    case full(CapStanding.Refusal)
     case verdict(Verdict)
   }
 
@@ -80,7 +108,9 @@ struct Gatekeeper {
   ) -> Verdict? {
     let document = facts.plan.document
     if let window = document.window, !window.contains(now) {
-      if let from = window.from, now < from { return .postpone(until: from, gate: .window) }
+      if let from = window.from, now < from {
+        return .postpone(Deferral(until: from, gate: .window))
+      }
       return .skip(.outsideWindow, .window, ["until": .instant(window.until)])
     }
     if let limit = step.notAfter {
@@ -122,11 +152,37 @@ struct Gatekeeper {
       return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
     }
     // A webhook wakes nobody.
-    if facts.plan.step(entry.stepID)?.kind != .webhook, let held = quiet(user, facts) {
-      return held
+    if facts.plan.step(entry.stepID)?.kind != .webhook {
+      if let full = caps(entry, link, at: index, user, facts) { return .full(full) }
+      if let held = quiet(user, facts) { return held }
     }
     if let coupon = link.coupon { return .verdict(.issue(link: index, coupon: coupon)) }
     return handOver(entry, link, at: index, found, facts)
+  }
+
+  private func caps(
+    _ entry: QueueEntry, _ link: PlanDocument.Link, at index: Int, _ user: User, _ facts: Facts
+  ) -> CapStanding.Refusal? {
+    // What may have gone out already has its slot.
+    guard facts.plan.isCapped, !(entry.isInDoubt && index == entry.link) else { return nil }
+    let zone = user.timeZone.flatMap(TimeZone.init(identifier:))
+    return facts.caps.refusal(
+      of: facts.plan.use(entry, link: index, channel: link.channel, at: now),
+      zone: zone ?? TimeZone(identifier: facts.projectZone) ?? .gmt)
+  }
+
+  /// Whether the plan would rather wait for room, and may still send then.
+  private func waits(
+    for refusal: CapStanding.Refusal, _ entry: QueueEntry, _ step: PlanDocument.Step,
+    _ facts: Facts
+  ) -> Bool {
+    let document = facts.plan.document
+    guard document.pressure.onHit(refusal.cap.code) == .defer else { return false }
+    let ends = step.notAfter.map {
+      entry.stepEnteredAt.addingTimeInterval(Double($0.seconds))
+    }
+    return refusal.until <= ends ?? .distantFuture
+      && refusal.until < document.window?.until ?? .distantFuture
   }
 
   private func quiet(_ user: User, _ facts: Facts) -> LinkDecision? {
@@ -139,11 +195,13 @@ struct Gatekeeper {
     }
     let next = hours.nextAllowed(from: now, in: zone)
     guard next > now else { return nil }
+    let values: JSONValue = ["zone": .string(name), "until": .instant(next)]
     switch hours.onHit {
-    case .defer: return .verdict(.postpone(until: next, gate: .quietHours))
-    case .drop:
+    case .defer:
       return .verdict(
-        .skip(.quietHours, .quietHours, ["zone": .string(name), "until": .instant(next)]))
+        .postpone(
+          Deferral(until: next, gate: .quietHours, code: .quietHours, values: values)))
+    case .drop: return .verdict(.skip(.quietHours, .quietHours, values))
     }
   }
 

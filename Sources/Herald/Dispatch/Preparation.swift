@@ -11,6 +11,10 @@ struct Handover: Sendable {
   let message: OutboundMessage
   /// The plan's own pace.
   var perMinute: Int?
+  /// It has taken a slot of the caps.
+  var isCapped = false
+  /// When its gates let it through.
+  let preparedAt: Date
   /// Noted as handed over by the preparation already: it goes out next, without another look.
   var isBegun = false
 }
@@ -18,6 +22,11 @@ struct Handover: Sendable {
 extension Handover {
   /// What is not known of an earlier hand-over at this link.
   var doubt: Date? { link == entry.link ? entry.handedOverAt : nil }
+
+  /// The slot it gives back when it does not go out after all.
+  var slot: CapUseStore.Holder? {
+    isCapped && doubt == nil ? entry.holder(link: link) : nil
+  }
 
   /// Comes back as it was prepared.
   func postponement(until: Date) -> QueueStore.Postponement {
@@ -56,21 +65,32 @@ struct Preparation {
     let sorted = try sort(entries, stops, into: &settlement, in: tx)
     let ready = try walk(sorted, into: &settlement, in: tx)
     let (work, variants) = try trial(ready, into: &settlement, in: tx)
-    let facts = try PreparationFacts(work, variants, self, in: tx)
+    var facts = try PreparationFacts(work, variants, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
     for entry in work {
+      guard !facts.pressure.isContended(entry) else {
+        settlement.keep(entry, until: now)
+        continue
+      }
       let (verdict, passes) = Gatekeeper(now: now).decide(entry, try facts.of(entry))
       if entry.isInDoubt, !verdict.keepsDoubt(of: entry) {
         interrupt(entry, try facts.plan(of: entry), into: &settlement)
         continue
       }
       record(passes, of: entry, into: &settlement)
+      // Whatever it held before it takes anew.
+      if entry.sender != nil, !entry.isInDoubt {
+        settlement.giveBack(entry.holder(link: entry.link))
+      }
       switch verdict {
       case .handOver(let link, let address, let sender, let content):
         handovers.append(
           try facts.handover(entry, link: link, to: address, by: sender, content))
-      case .issue(let link, let coupon): issues[coupon, default: []].append((entry, link))
+        facts.take(entry, link: link, sender.sender.channel)
+      case .issue(let link, let coupon):
+        issues[coupon, default: []].append((entry, link))
+        facts.take(entry, link: link, .coupon)
       default: try conclude(verdict, passes.last, entry, facts, into: &settlement)
       }
     }
@@ -85,7 +105,11 @@ struct Preparation {
     try settlement.apply(now: now, in: tx)
     try begin(&handovers, stops)
     let prepared = try QueueStore.prepare(handovers, lease, in: tx)
-    return handovers.filter { prepared.contains($0.entry.deliveryID) }
+    handovers.removeAll { !prepared.contains($0.entry.deliveryID) }
+    try CapUseStore.insert(
+      handovers.compactMap { $0.slot == nil ? nil : try facts.use($0.entry, $0.link, $0.channel) },
+      in: tx)
+    return handovers
   }
 
   /// Lets those go whose way ends, and carries out what sends nothing; returns the deliveries left.
@@ -317,7 +341,7 @@ struct Preparation {
       }
       settlement.advance(entry, to: next)
     case .settled: settlement.advance(entry, to: next)
-    case .postpone(let until, _): settlement.keep(entry, until: until)
+    case .postpone(let deferral): settlement.put(off: entry, deferral)
     case .noSender(let link) where link == entry.link || entry.phase == .followUp:
       // A follow-up goes on looking for the receipt that would make it needless.
       settlement.keep(entry, until: now.addingTimeInterval(5))
@@ -340,6 +364,13 @@ struct Preparation {
         CouponStore.Claim(user: $0.entry.userID, delivery: $0.entry.deliveryID, plan: $0.entry.plan)
       },
       budgets: try facts.budgets(coupon), now: now, in: tx)
+    let issued = wanted.filter {
+      if case .issued = results[$0.entry.deliveryID] { true } else { false }
+    }
+    try CapUseStore.insert(
+      issued.compactMap { entry, link in
+        try facts.plan(of: entry).isCapped ? try facts.use(entry, link, .coupon) : nil
+      }, in: tx)
     for (entry, link) in wanted {
       let plan = try facts.plan(of: entry)
       let next = plan.step(entry.stepID)?.next

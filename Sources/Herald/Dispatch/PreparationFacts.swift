@@ -5,6 +5,8 @@ import Postgres
 /// What the gates need to know of a batch, read set by set.
 struct PreparationFacts {
   private let preparation: Preparation
+  var pressure: BatchPressure
+  /// By person, whatever id their rows are for.
   private let users: [UUID: User]
   private let plans: [PlanVersionName: ApprovedPlan]
   /// By plan: its manifest pins what a sender is.
@@ -15,7 +17,7 @@ struct PreparationFacts {
   private let events: [EnrolmentName: JSONObject]
   private let variants: [UUID: Experiment.Variant]
 
-  /// `variants`: of an experiment, by delivery.
+  /// Takes the locks under which the caps are exact. `variants`: of an experiment, by delivery.
   init(
     _ entries: [QueueEntry], _ variants: [UUID: Experiment.Variant], _ preparation: Preparation,
     in tx: Transaction
@@ -27,8 +29,11 @@ struct PreparationFacts {
       plans[entry.planName] = try preparation.plans.get(entry.plan, entry.planVersion, in: tx)
     }
     self.plans = plans
+    let pressure = try BatchPressure(
+      entries, of: plans, lane: preparation.lease.lane, now: preparation.now, in: tx)
+    self.pressure = pressure
     users = try UserStore.recipients(
-      Array(Set(entries.map(\.userID))), now: preparation.now, in: tx)
+      Array(Set(entries.map(pressure.person))), now: preparation.now, in: tx)
     let active = try SenderStore.active(in: tx)
     senders = plans.mapValues { plan in
       Dictionary(grouping: active.filter(plan.approves)) { $0.sender.channel }
@@ -53,7 +58,7 @@ struct PreparationFacts {
 
   func of(_ entry: QueueEntry) throws -> Gatekeeper.Facts {
     let plan = try plan(of: entry)
-    let user = users[entry.userID]
+    let user = users[pressure.person(of: entry)]
     return Gatekeeper.Facts(
       plan: plan, user: user,
       variables: RenderVariables(
@@ -68,6 +73,7 @@ struct PreparationFacts {
       projectZone: preparation.project.timeZone,
       projectQuietHours: preparation.project.quietHours,
       unknownConsent: preparation.project.unknownConsent,
+      caps: pressure.standing(of: entry),
       unsubscribeURL: { [links = preparation.links] channel in
         let subscription = Subscription(channel, group: plan.document.category ?? "")
         return links?.url(
@@ -80,14 +86,29 @@ struct PreparationFacts {
     _ entry: QueueEntry, link: Int, to address: Address, by sender: StoredSender,
     _ content: JSONValue
   ) throws -> Handover {
-    let external = users[entry.userID]?.externalID
+    let external = users[pressure.person(of: entry)]?.externalID
     return Handover(
       entry: entry, link: link, channel: sender.sender.channel, sender: sender,
       message: OutboundMessage(
         deliveryID: entry.deliveryID, idempotencyKey: "\(entry.deliveryID.text)-\(link)",
         channel: sender.sender.channel, address: address, content: content, userID: entry.userID,
         externalID: external, plan: entry.plan, step: entry.stepID),
-      perMinute: plans[entry.planName]?.document.limits.perMinute)
+      perMinute: plans[entry.planName]?.document.limits.perMinute,
+      isCapped: plans[entry.planName]?.isCapped ?? false, preparedAt: preparation.now)
+  }
+
+  /// The slot is taken for the rest of the batch.
+  mutating func take(_ entry: QueueEntry, link: Int, _ channel: Channel) {
+    guard let plan = plans[entry.planName], plan.isCapped else { return }
+    pressure.take(
+      plan.use(entry, link: link, channel: channel, at: preparation.now), by: entry)
+  }
+
+  /// What the caps are to count from here on.
+  func use(_ entry: QueueEntry, _ link: Int, _ channel: Channel) throws -> CapUseStore.Row {
+    CapUseStore.Row(
+      user: entry.userID,
+      use: try plan(of: entry).use(entry, link: link, channel: channel, at: preparation.now))
   }
 
   /// What each plan of the batch may issue of a coupon in all; plans without a limit are absent.

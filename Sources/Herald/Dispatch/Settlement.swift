@@ -57,6 +57,9 @@ struct Settlement {
   private(set) var departures: [Departure] = []
   private(set) var waits: [QueueStore.Wait] = []
   private(set) var endings: [EnrolmentStore.Ending] = []
+  /// Deliveries that wait, and what for.
+  private(set) var deferrals: [(entry: QueueEntry, why: Gatekeeper.Deferral)] = []
+  private(set) var slots: Set<CapUseStore.Holder> = []
 
   init(lane: Int, lease: UUID) {
     self.lane = lane
@@ -70,7 +73,19 @@ struct Settlement {
 
   mutating func record(_ attempt: Attempt) { attempts.append(attempt) }
 
-  mutating func set(_ outcome: Outcome) { outcomes.append(outcome) }
+  mutating func set(_ outcome: Outcome) {
+    outcomes.append(outcome)
+    let isOut = outcome.status == .sent || outcome.status == .unknown
+    // Only what was prepared once may hold a slot.
+    if !isOut, outcome.entry.sender != nil {
+      giveBack(outcome.entry.holder(link: outcome.entry.link))
+    }
+  }
+
+  /// Nothing went out: the slot of the caps is free again.
+  mutating func giveBack(_ slot: CapUseStore.Holder?) {
+    if let slot { slots.insert(slot) }
+  }
 
   mutating func postpone(
     _ entry: QueueEntry, until: Date?, link: Int? = nil, phase: QueueEntry.Phase = .send,
@@ -87,6 +102,12 @@ struct Settlement {
     postpone(
       entry, until: until, phase: entry.phase, tries: entry.tries, sender: entry.sender,
       content: entry.content, doubt: entry.handedOverAt)
+  }
+
+  /// As `keep`, and says why.
+  mutating func put(off entry: QueueEntry, _ why: Gatekeeper.Deferral) {
+    keep(entry, until: why.until)
+    if why.code != nil { deferrals.append((entry, why)) }
   }
 
   /// A step that sends nothing is over. To be followed by `advance` or `exit`.
@@ -129,7 +150,7 @@ struct Settlement {
     let leaving = Set(closed)
     let staying = Set(
       outcomes.map(\.entry.deliveryID) + postponements.map(\.id)
-        + attempts.map(\.entry.deliveryID) + waits.map(\.id)
+        + attempts.map(\.entry.deliveryID) + waits.map(\.id) + slots.map(\.delivery)
     ).subtracting(leaving)
     // Deleting a row says as well as locking it whether the lease still holds it.
     let left = try QueueStore.delete(closed, lane: lane, lease: lease, in: tx)
@@ -139,6 +160,8 @@ struct Settlement {
       attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
     try DeliveryStore.update(
       changes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
+    try CapUseStore.giveBack(
+      slots.filter { held.contains($0.delivery) }, in: tx)
     // The provider's receipt may have been quicker than its answer.
     let unknown = outcomes.filter { $0.status == .unknown && held.contains($0.entry.deliveryID) }
     try ReceiptStore.settleUnknown(
@@ -176,6 +199,7 @@ struct Settlement {
         if attempt.status == AttemptStatus.failed.rawValue { $0.failure = attempt.reason }
       }
     }
+    for deferral in deferrals { change(deferral.entry) { $0.deferral = deferral.why } }
     for outcome in outcomes { change(outcome.entry) { $0.outcome = outcome } }
     return changes
   }

@@ -8,7 +8,7 @@ enum ErasureStore {
   /// Rows that go. What identifies the person is among them: they go first, all at once.
   static let deleted = [
     "identities", "identity_history", "user_parts", "consents", "consent_history", "devices",
-    "user_tags", "segment_members", "arms", "job_members",
+    "user_tags", "segment_members", "arms", "job_members", "cap_uses",
   ]
 
   /// Rows that stay, with what makes each anonymous. `left`: which are not yet. All by an index that

@@ -18,6 +18,8 @@ enum Merging {
     in tx: Transaction
   ) throws -> UserMerge {
     try UserStore.lock([merged, survivor], in: tx)
+    // What either was sent counts for both from here on.
+    try CapUseStore.lock(lanes: [merged.lane, survivor.lane], in: tx)
     let facts = try UserFactsStore.load([merged, survivor], in: tx)
     guard let ours = facts[survivor], let theirs = facts[merged] else {
       throw HeraldError(.wrongState, "One of the two users is gone; look them up again.")
@@ -90,6 +92,7 @@ extension Merging {
       throw HeraldError(.wrongState, "The person was erased; there is nothing to bring back.")
     }
     try UserStore.lock([root], in: tx)
+    try CapUseStore.lock(lanes: [root.lane, merge.merged.lane], in: tx)
     guard let whole = try UserFactsStore.load([root], in: tx)[root] else { throw UserRef.notFound }
     let parts = complete(try UserPartStore.load([root], in: tx)[root], of: root, whole)
     let branch = UserMerge.branch(

@@ -45,13 +45,14 @@ struct Month: Hashable, Comparable, Sendable {
 enum PartitionedTable: String, CaseIterable, Sendable {
   case events, deliveries, attempts, receipts
   case stepVisits = "step_visits"
+  case capUses = "cap_uses"
 
   /// The column its months are told by.
   var column: String {
     switch self {
     case .events: "ts"
     case .deliveries, .attempts, .stepVisits: "entered_at"
-    case .receipts: "at"
+    case .receipts, .capUses: "at"
     }
   }
 
@@ -64,6 +65,8 @@ enum PartitionedTable: String, CaseIterable, Sendable {
       case .receipts: retention.receiptMonths
       // Their counters are not sealed anywhere else.
       case .stepVisits: nil
+      // As far back as a cap can look.
+      case .capUses: Cap.longest / 28 + 1
       }
     return months.map { Month(of: now).adding(-$0) }
   }

@@ -70,7 +70,7 @@ public struct Partitions: Sendable {
         }
       }
       // Deliveries that strayed have no totals sealed: they stay.
-      guard table == .events || table == .receipts else { continue }
+      guard table == .events || table == .receipts || table == .capUses else { continue }
       while try await db.pool.write({ tx in
         try PartitionStore.deleteStrays(of: table, before: first, limit: Self.chunk, in: tx)
       }) == Self.chunk { try Task.checkCancellation() }

@@ -39,6 +39,11 @@ extension PlanDocument {
       reader.add(
         "invalid", "quiet_hours", "A transactional plan knows no quiet hours; leave them out.")
     }
+    let pressure = reader.object("pressure").flatMap(Pressure.init) ?? Pressure()
+    if messageClass == .transactional, reader.has("pressure") {
+      reader.add(
+        "invalid", "pressure", "A transactional plan knows no caps; leave 'pressure' out.")
+    }
     let exit = reader.object("exit").flatMap(Exit.init) ?? .never
     if exit.onGoal, goals.isEmpty, !reader.has("goals") {
       faults.add(
@@ -58,7 +63,8 @@ extension PlanDocument {
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
       trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
-      experiment: experiment, holdout: holdout, limits: limits, quietHours: quietHours, exit: exit)
+      experiment: experiment, holdout: holdout, limits: limits, quietHours: quietHours,
+      pressure: pressure, exit: exit)
   }
 
   /// A document that was checked before it was stored.

@@ -21,6 +21,7 @@ extension PlanDocument {
       "coupons?": Schema.map(Schema.integer(1...1_000_000_000)),
       "allow_partial_stock?": Schema.bool,
     ]),
+    "pressure?": Pressure.schema,
     "exit?": Schema.object(["on_goal?": Schema.bool, "on_leaving_audience?": Schema.bool]),
     "quiet_hours?": Schema.object([
       "from": timeOfDay, "until": timeOfDay, "zone?": Schema.string,

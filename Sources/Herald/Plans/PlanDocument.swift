@@ -22,6 +22,7 @@ public struct PlanDocument: Sendable {
   public let holdout: Double
   public let limits: Limits
   public let quietHours: QuietHours?
+  let pressure: Pressure
   public let exit: Exit
 
   public struct Goal: Sendable {

@@ -200,12 +200,12 @@ extension ReplayWalk {
       case .noSender:
         lines.append(line(step.id, .pending, code: "no_sender"))
         return .end(.active)
-      case .postpone(let later, let gate):
-        guard later <= until else {
-          lines.append(line(step.id, .pending, code: gate.rawValue))
+      case .postpone(let deferral):
+        guard deferral.until <= until else {
+          lines.append(line(step.id, .pending, code: deferral.gate.rawValue))
           return .end(.active)
         }
-        clock = later
+        clock = deferral.until
       case .issue(_, let coupon):
         coupons[step.id] = ["coupon": ["code": "REPLAY", "valid_until": .instant(clock)]]
         hand(step, .coupon, coupon)

@@ -141,9 +141,24 @@ extension Decision {
       run: delivery.enrolment.run, at: delivery.settledAt ?? delivery.createdAt,
       step: delivery.step,
       outcome: outcome, gate: delivery.gate,
-      code: isPending ? delivery.waiting?.code : delivery.reason,
-      values: isPending ? delivery.waiting?.values : delivery.values, delivery: delivery.id,
+      code: isPending ? delivery.waitingCode : delivery.reason,
+      values: isPending ? delivery.waitingValues : delivery.values, delivery: delivery.id,
       channel: delivery.channel, sender: delivery.sender, attempts: attempts)
+  }
+}
+
+extension ExplanationStore.Delivery {
+  /// A gate that put it off says more than that it is queued.
+  fileprivate var isDeferred: Bool {
+    gate != nil && reason != nil && waiting?.dueAt != nil && !(waiting?.inFlight ?? false)
+  }
+
+  fileprivate var waitingCode: String? { isDeferred ? reason : waiting?.code }
+
+  fileprivate var waitingValues: JSONValue? {
+    guard isDeferred, var seen = values?.objectValue else { return waiting?.values }
+    for (key, value) in waiting?.values.objectValue?.members ?? [] { seen[key] = value }
+    return .object(seen)
   }
 }
 

@@ -9,7 +9,7 @@ enum UserExport {
     "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
     "devices",
     "user_tags", "segment_members", "arms", "events", "enrolments", "deliveries", "step_visits",
-    "attempts", "receipts", "queue", "coupon_issues", "coupon_redemptions",
+    "attempts", "receipts", "queue", "cap_uses", "coupon_issues", "coupon_redemptions",
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {

@@ -65,6 +65,17 @@ extension UserStore {
     return known
   }
 
+  /// Of those merged into somebody: who that is.
+  static func merged(_ ids: [UUID], in db: any Queryable) throws -> [UUID: UUID] {
+    var standing: [UUID: UUID] = [:]
+    for row in try db.query(
+      "SELECT alias_id, user_id FROM user_aliases WHERE alias_id = ANY(\(ids))")
+    {
+      standing[try row.get(0)] = try row.get(1)
+    }
+    return standing
+  }
+
   /// The user's own id and those merged into it.
   static func ids(of user: UUID, in db: any Queryable) throws -> [UUID] {
     let rows = try db.query("SELECT alias_id FROM user_aliases WHERE user_id = \(user)")

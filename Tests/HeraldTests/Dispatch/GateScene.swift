@@ -106,7 +106,7 @@ extension Gatekeeper.Verdict {
     case .skip(let code, let gate, _): "skip \(code.rawValue)@\(gate.rawValue)"
     case .exhausted: "exhausted"
     case .settled: "settled"
-    case .postpone(let until, let gate): "postpone \(gate.rawValue) \(until.rfc3339)"
+    case .postpone(let wait): "postpone \(wait.gate.rawValue) \(wait.until.rfc3339)"
     case .handOver(let link, let address, let sender, _):
       "\(link)>\(sender.key) \(address.kind.rawValue)"
     case .noSender(let link): "no_sender \(link)"

@@ -1,0 +1,81 @@
+import Foundation
+import JSON
+import Postgres
+
+/// Who the people of a batch are, and what the caps say about them. Read under the locks of their
+/// lanes, so that it stays true to the end of the transaction; what the batch takes is added.
+struct BatchPressure {
+  /// By the id a row is for, of those who were merged into somebody since.
+  private let merged: [UUID: UUID]
+  private let caps: [Cap]
+  private var uses: [UUID: [CapUse]] = [:]
+  /// People whom another worker is deciding about at this moment.
+  private var contended: Set<UUID> = []
+
+  init(
+    _ entries: [QueueEntry], of plans: [PlanVersionName: ApprovedPlan], lane: Int, now: Date,
+    in tx: Transaction
+  ) throws {
+    let marketing = entries.filter { plans[$0.planName]?.isCapped ?? false }
+    let caps = marketing.isEmpty ? [] : try CapStore.hold(in: tx)
+    self.caps = caps
+    if !caps.isEmpty { try CapUseStore.lock(lanes: [lane], in: tx) }
+    let merged = try UserStore.merged(Array(Set(entries.map(\.userID))), in: tx)
+    self.merged = merged
+    guard let horizon = caps.map({ $0.span.horizon(at: now) }).min() else { return }
+    let people = Set(marketing.map { merged[$0.userID] ?? $0.userID })
+    contended = try Self.lock(people.filter { $0.lane != lane }, merged, in: tx)
+    uses = try CapUseStore.uses(
+      of: Array(people.subtracting(contended)), since: horizon, in: tx)
+  }
+
+  /// Locks the lanes of people who were merged into another one. Nobody is waited for, since one
+  /// lane is held already: those who could not be had.
+  private static func lock(
+    _ people: Set<UUID>, _ merged: [UUID: UUID], in tx: Transaction
+  ) throws -> Set<UUID> {
+    guard !people.isEmpty else { return [] }
+    let held = try CapUseStore.tryLock(lanes: Set(people.map(\.lane)), in: tx)
+    // Merged again, or parted, before the lock was held.
+    let again = try UserStore.merged(
+      merged.filter { people.contains($0.value) }.map(\.key), in: tx)
+    let moved = merged.filter { people.contains($0.value) && again[$0.key] != $0.value }
+    return people.filter { !held.contains($0.lane) }.union(moved.values)
+  }
+
+  /// Who a row is for today.
+  func person(of entry: QueueEntry) -> UUID { merged[entry.userID] ?? entry.userID }
+
+  func isContended(_ entry: QueueEntry) -> Bool { contended.contains(person(of: entry)) }
+
+  func standing(of entry: QueueEntry) -> CapStanding {
+    CapStanding(caps: caps, uses: uses[person(of: entry)] ?? [])
+  }
+
+  /// The slot is taken for the rest of the batch.
+  mutating func take(_ use: CapUse, by entry: QueueEntry) {
+    guard !caps.isEmpty else { return }
+    let person = person(of: entry)
+    uses[person, default: []].removeAll { $0.delivery == use.delivery && $0.link == use.link }
+    uses[person, default: []].append(use)
+  }
+}
+
+extension ApprovedPlan {
+  /// Whether the caps hold for it.
+  var isCapped: Bool { document.messageClass == .marketing }
+
+  /// What a message of it counts as.
+  func use(_ entry: QueueEntry, link: Int, channel: Channel, at now: Date) -> CapUse {
+    CapUse(
+      at: now, delivery: entry.deliveryID, link: link, channel: channel,
+      category: document.category, plan: key)
+  }
+}
+
+extension QueueEntry {
+  /// The slot it may hold at a link.
+  func holder(link: Int) -> CapUseStore.Holder {
+    CapUseStore.Holder(user: userID, delivery: deliveryID, link: link)
+  }
+}
