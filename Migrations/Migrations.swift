@@ -24,6 +24,10 @@ public enum Migrations {
     (19, "caps", PackageResources._019_caps_sql),
     (21, "arms", PackageResources._021_arms_sql),
     (22, "experiments", PackageResources._022_experiments_sql),
+    (23, "approvals", PackageResources._023_approvals_sql),
+    (24, "guards", PackageResources._024_guards_sql),
+    (25, "library", PackageResources._025_library_sql),
+    (28, "flagged_events", PackageResources._028_flagged_events_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

@@ -29,6 +29,9 @@ extension ProjectSettings {
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     globalHoldout = reader.double("global_holdout", range: 0...0.5) ?? 0
+    if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
+    if let content = reader.object("content") { self.content = ContentRules(content) }
+    if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -79,7 +82,8 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
-      "orders": orders.json, "global_holdout": .double(globalHoldout),
+      "orders": orders.json, "approvals": approvals.json, "content": content.json,
+      "auto_pause": autoPause.json, "global_holdout": .double(globalHoldout),
     ]
   }
 
@@ -102,6 +106,9 @@ extension ProjectSettings {
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
         "global_holdout?": share,
+        "approvals?": ApprovalSettings.schema(optional: true),
+        "content?": ContentRules.schema(optional: true),
+        "auto_pause?": PlanGuard.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -111,6 +118,9 @@ extension ProjectSettings {
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
       "global_holdout": share,
+      "approvals": ApprovalSettings.schema(optional: false),
+      "content": ContentRules.schema(optional: false),
+      "auto_pause": PlanGuard.schema(optional: false),
     ])
   }
 
