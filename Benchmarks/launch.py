@@ -30,6 +30,11 @@ WITH decided AS (
       ELSE 'active' END, refusal, bucket,
     CASE WHEN refusal IS NOT NULL OR bucket < 500 THEN now() END
   FROM decided ON CONFLICT (user_id, run_id, entry_key) DO NOTHING RETURNING user_id, state
+), kept AS (
+  INSERT INTO arms (user_id, scope, arm, bucket, assigned_at)
+  SELECT user_id, 'holdout:{plan}', CASE WHEN bucket < 500 THEN 'held_out' ELSE 'in' END, bucket,
+    now()
+  FROM decided WHERE refusal IS NULL ON CONFLICT (user_id, scope) DO NOTHING
 ), opened AS (
   INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version, created_at)
   SELECT d.user_id, '{run}', 'hello', now(), d.delivery_id, '{plan}', 1, now()
@@ -44,7 +49,7 @@ COMMIT
 
 
 def clear(sql):
-    sql.run("TRUNCATE run_targets, enrolments, deliveries, queue")
+    sql.run("TRUNCATE run_targets, arms, enrolments, deliveries, queue")
     sql.run("CHECKPOINT")
 
 

@@ -38,7 +38,8 @@ struct HTTPChannel: ChannelAdapter {
         ("webhook-timestamp", String(timestamp)), ("webhook-signature", signature),
       ], body: body, timeout: timeout, connectTimeout: min(timeout, .seconds(5)), group: group)
     switch await client.send(request) {
-    case .response(let response): return Self.outcome(of: response, now: now())
+    case .response(let response):
+      return Self.outcome(of: response, to: message.channel, now: now())
     case .notSent(let reason): return .retry(after: nil, reason: reason)
     case .forbidden(let reason): return .senderFault(reason: reason)
     case .unknown(let reason): return .unknown(reason: reason)
@@ -61,10 +62,14 @@ struct HTTPChannel: ChannelAdapter {
   }
 
   /// What a status means, for every adapter that speaks plain HTTP statuses.
-  static func outcome(of response: ClientResponse, now: Date) -> AttemptOutcome {
+  static func outcome(
+    of response: ClientResponse, to channel: Channel, now: Date
+  ) -> AttemptOutcome {
     let reason = "HTTP \(response.status)"
     switch response.status {
-    case 200..<300: return .sent(providerID: providerID(in: response))
+    case 200..<300:
+      let result = channel == .webhook ? word("result", in: response, most: 64) : nil
+      return .sent(providerID: word("id", in: response, most: 255), result: result)
     case 401, 403: return .senderFault(reason: reason)
     case 408, 425, 429, 500...:
       return .retry(after: response.retryAfter(now: now), reason: reason)
@@ -75,11 +80,11 @@ struct HTTPChannel: ChannelAdapter {
     }
   }
 
-  /// `{"id": "…"}`; whatever else the body is, the message was taken.
-  private static func providerID(in response: ClientResponse) -> String? {
+  /// A member of a JSON body; whatever else the body is, the message was taken.
+  private static func word(_ name: String, in response: ClientResponse, most: Int) -> String? {
     guard !response.isTruncated, let body = try? JSONScanner.parse(response.body),
-      let id = body["id"]?.stringValue, (1...255).contains(id.utf8.count)
+      let word = body[name]?.stringValue, (1...most).contains(word.utf8.count)
     else { return nil }
-    return id
+    return word
   }
 }

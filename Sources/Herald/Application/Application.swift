@@ -165,6 +165,7 @@ public final class Application: Sendable {
       ReadyPlanRoutes.endpoints(ReadyPlans(packages: PlanPackages(db: db))),
       TriggerRoutes.endpoints(
         Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
+      ReplayRoutes.endpoints(Replays(db: db, senders: senders, settings: project)),
       ApprovalRoutes.endpoints(approvals),
       LiveRoutes.endpoints(liveFeeds, keys, now: now),
       ReportRoutes.endpoints(reports),
@@ -224,7 +225,7 @@ public final class Application: Sendable {
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
       ReceiptRoutes.components, PlanRoutes.components, PlanPackageRoutes.components,
-      ReadyPlanRoutes.components, TriggerRoutes.components,
+      ReadyPlanRoutes.components, TriggerRoutes.components, ReplayRoutes.components,
       ApprovalRoutes.components, LiveRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
       StopRoutes.components,

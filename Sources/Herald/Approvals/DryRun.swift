@@ -44,8 +44,7 @@ struct DryRun {
     var crowd = try compile(document.trigger.condition)
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
     let fits: SQL = try document.audience.map(compile) ?? "true"
-    let salt = "holdout:\(manifest.plan)"
-    let buckets = document.holdoutBuckets
+    let holdout = document.holdout(of: manifest.plan, project)
     var reach: SQL = ""
     var reachable: [Channel: SQL] = [:]
     let links = document.reachOrder
@@ -69,7 +68,7 @@ struct DryRun {
       SQL(
         """
         WITH crowd AS MATERIALIZED (
-          SELECT u.id, (\(fits)) AS fits, herald_bucket(\(salt), u.id::text) < \(buckets) AS held
+          SELECT u.id, (\(fits)) AS fits, \(holdout.holds("u.id")) AS held
             \(reach)
           FROM users u WHERE u.erased_at IS NULL AND (\(crowd)))
         SELECT count(*) AS audience, count(*) FILTER (WHERE NOT fits) AS unfit,
@@ -101,7 +100,7 @@ struct DryRun {
     let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
     if case .event(let trigger) = document.trigger {
       entries = try RecentEntryStore.count(
-        trigger, plan: manifest.plan, fits: "(\(fits)) AND (\(scope))", holdoutBuckets: buckets,
+        trigger, fits: "(\(fits)) AND (\(scope))", holdout: holdout,
         projectZone: project.timeZone, now: now, in: tx)
     } else {
       entries = nil
@@ -124,7 +123,7 @@ struct DryRun {
     finishesAt = try Self.finish(manifest, document, byChannel, now: now, in: tx)
     calendar = try PlanCalendar(
       manifest, document,
-      crowd: "(\(crowd)) AND (\(fits)) AND herald_bucket(\(salt), u.id::text) >= \(buckets)",
+      crowd: "(\(crowd)) AND (\(fits)) AND NOT \(holdout.holds("u.id"))",
       people: people, reach: reachable, finishesAt: finishesAt, now: now, project: project, in: tx)
     samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
   }

@@ -51,14 +51,13 @@ enum ManifestBuilder {
   static func missingSenders(_ document: PlanDocument, _ senders: JSONObject) -> [JSONFault] {
     let faults = Faults()
     let served = Set(senders.members.compactMap { $0.value["channel"]?.stringValue })
-    for (stepIndex, step) in document.steps.enumerated() {
-      for (linkIndex, link) in step.chain.enumerated()
+    for step in document.steps {
+      for link in step.chain
       where link.channel != .coupon && !served.contains(link.channel.rawValue) {
         faults.add(
           "no_sender",
-          at: JSONPointer(tokens: [
-            "steps", String(stepIndex), "send", "chain", String(linkIndex), "channel",
-          ]),
+          at: step.kind == .webhook
+            ? step.place(of: link) : step.place(of: link).appending("channel"),
           "No sender carries \(link.channel.rawValue); PUT /v1/senders/{key} with this channel first."
         )
       }

@@ -12,15 +12,13 @@ enum RecentEntryStore {
   /// Entries by events of the last 7 and 30 days whose waits are over or never would have been,
   /// without those held out and before re-entries are counted. `fits`: over `users u`.
   static func count(
-    _ trigger: EventTrigger, plan: String, fits: SQL, holdoutBuckets: Int, projectZone: String,
+    _ trigger: EventTrigger, fits: SQL, holdout: Holdout, projectZone: String,
     now: Date, in tx: Transaction
   ) throws -> Count {
     let filters = SegmentCompiler.event(trigger.filters, now: now, projectZone: projectZone)
     let matching: [SQL] = ["e.name = \(trigger.event)"] + filters
     let month = now.addingTimeInterval(-30 * 86_400)
-    var tests: [SQL] = [
-      fits, "herald_bucket(\("holdout:\(plan)"), u.id::text) >= \(holdoutBuckets)",
-    ]
+    var tests: [SQL] = [fits, "NOT \(holdout.holds("u.id"))"]
     if trigger.occurrence == .first {
       let all = matching + ["e.user_id = u.id", "(e.ts, e.id) < (a.ts, a.id)"]
       tests.append("NOT EXISTS (SELECT FROM events e WHERE \(joined(all)))")

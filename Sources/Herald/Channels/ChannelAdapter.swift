@@ -52,8 +52,9 @@ public struct OutboundMessage: Sendable {
 
 /// What became of one hand-over.
 public enum AttemptOutcome: Sendable, Equatable {
-  /// The provider has taken it; `providerID` is its name for the message.
-  case sent(providerID: String?)
+  /// The provider has taken it; `providerID` is its name for the message, `result` what it answered
+  /// to a webhook: a word that plans may go on by.
+  case sent(providerID: String?, result: String? = nil)
   /// Surely not taken, and may be tried again: not before `after`, when the provider said so.
   case retry(after: Duration?, reason: String)
   /// Refused for good. `addressDead`: no message will ever reach this address.

@@ -61,7 +61,7 @@ extension AttemptOutcome {
     var wait: Double?
     var dead = false
     switch self {
-    case .sent(let id): provider = id
+    case .sent(let id, _): provider = id
     case .retry(let after, let why):
       (word, reason) = ("retry", why)
       wait = after.map { Double($0.components.seconds) + Double($0.components.attoseconds) / 1e18 }

@@ -17,9 +17,14 @@ struct ApprovedPlan: Sendable {
       throw HeraldError(
         .unexpected, "Version \(version.version) of plan '\(version.plan)' has no manifest.")
     }
-    key = version.plan
-    self.version = version.version
-    manifest = try Manifest(stored: json)
+    try self.init(Manifest(stored: json))
+  }
+
+  /// A manifest that nobody needs to have approved: for what changes nothing.
+  init(_ manifest: Manifest) throws {
+    key = manifest.plan
+    version = manifest.version
+    self.manifest = manifest
     document = try PlanDocument.stored(manifest.document)
     var templates: [String: PreparedTemplate] = [:]
     for (key, json) in manifest.templates { templates[key] = try PreparedTemplate(manifest: json) }

@@ -23,16 +23,18 @@ struct AttemptRule {
           providerID: provider, startedAt: startedAt))
     }
     switch outcome {
-    case .sent(let provider):
+    case .sent(let provider, let answer):
       record(.sent, nil, provider)
-      settlement.set(result(.sent, nil, handover, provider))
+      settlement.set(
+        result(
+          .sent, nil, handover, provider, values: answer.map { ["result": .string($0)] }))
       let following = handover.link + 1
       if step.chain.indices.contains(following), let wait = step.chain[following].after {
         settlement.postpone(
           entry, until: now.addingTimeInterval(Double(wait.seconds)), link: handover.link,
           phase: .followUp)
       } else {
-        settlement.advance(entry, to: step.next)
+        settlement.advance(entry, to: step.next(after: answer))
       }
     case .rejected(let reason, _):
       record(.failed, reason)
@@ -96,10 +98,11 @@ struct AttemptRule {
   }
 
   private func result(
-    _ status: DeliveryStatus, _ reason: String?, _ handover: Handover, _ provider: String?
+    _ status: DeliveryStatus, _ reason: String?, _ handover: Handover, _ provider: String?,
+    values: JSONValue? = nil
   ) -> Settlement.Outcome {
     Settlement.Outcome(
-      entry: handover.entry, status: status, reason: reason, gate: nil, values: nil,
+      entry: handover.entry, status: status, reason: reason, gate: nil, values: values,
       channel: handover.channel, sender: handover.sender.key, providerID: provider)
   }
 }

@@ -11,9 +11,10 @@ enum EnrolmentStore {
     let priority: Int
     /// Over `users u`; nil when the plan has no audience condition.
     let audience: SQL?
-    let holdoutSalt: String
-    /// Buckets below this are held out.
-    let holdoutBuckets: Int
+    let draw: EntryDraw
+    /// How long those who wait for the winner of a race wait at least; nil when the first step races
+    /// not.
+    let race: TimeInterval?
     /// Why nobody enters at all (`outside_window`, `cancelled`), when that is so.
     let closed: String?
   }
@@ -23,8 +24,10 @@ enum EnrolmentStore {
   static func enter(_ entry: Entry, lane: Int, now: Date, in tx: Transaction) throws {
     let run = entry.run
     let first = entry.firstStep
+    // Who gets the winner has nothing to do before there can be one.
+    let begin = now.addingTimeInterval(entry.race ?? 0)
     let opened: SQL =
-      first.kind == .send
+      first.kind.delivers
       ? """
       INSERT INTO deliveries (user_id, run_id, step_id, entered_at, id, plan, plan_version,
         possibly_duplicate, created_at)
@@ -48,8 +51,8 @@ enum EnrolmentStore {
       SQL(
         """
         WITH looked AS (
-          SELECT t.user_id, u.id IS NOT NULL AND u.erased_at IS NULL AS known,
-            herald_bucket(\(entry.holdoutSalt), t.user_id::text) AS bucket,
+          SELECT t.user_id, coalesce(u.id, t.user_id) AS person,
+            u.id IS NOT NULL AND u.erased_at IS NULL AS known,
             coalesce(\(entry.audience ?? "true"), false) AS fits,
             -- Merged since the audience was frozen, into somebody who is in it too.
             a.user_id IS NOT NULL AND EXISTS (SELECT FROM run_targets s WHERE s.run_id = t.run_id
@@ -57,33 +60,48 @@ enum EnrolmentStore {
           FROM run_targets t LEFT JOIN user_aliases a ON a.alias_id = t.user_id
           LEFT JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
           WHERE t.run_id = \(run.id) AND t.lane = \(lane)::smallint
-        ), decided AS (
-          SELECT user_id, bucket, gen_random_uuid() AS delivery_id,
+        ), drawn AS MATERIALIZED (
+          SELECT user_id, person, gen_random_uuid() AS delivery_id,
             CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
               WHEN NOT known THEN 'erased' WHEN twin THEN 'merged'
-              WHEN NOT fits THEN 'not_in_audience' END AS refusal
+              WHEN NOT fits THEN 'not_in_audience' END AS refusal,
+            \(entry.draw.columns(of: "person"))
           FROM looked
+        ), decided AS (
+          SELECT *, CASE WHEN refusal IS NULL THEN \(entry.draw.holdout.verdict) END AS held FROM drawn
+        ), assigned AS (
+          SELECT *, CASE WHEN refusal IS NULL AND held IS NULL THEN \(entry.draw.arm) END AS arm
+          FROM decided
         ), entered AS (
           INSERT INTO enrolments (user_id, run_id, entered_at, plan, plan_version, state, reason,
-            holdout_bucket, "values", finished_at)
+            holdout_bucket, arm, "values", finished_at)
           SELECT user_id, \(run.id), \(now), \(run.plan), \(run.planVersion)::integer,
             CASE WHEN refusal IS NOT NULL THEN 'skipped'
-              WHEN bucket < \(entry.holdoutBuckets) THEN 'held_out' ELSE 'active' END,
-            refusal, CASE WHEN \(entry.holdoutBuckets) > 0 THEN bucket END,
-            (SELECT entry_values FROM runs WHERE id = \(run.id)),
-            CASE WHEN refusal IS NOT NULL OR bucket < \(entry.holdoutBuckets) THEN \(now) END
-          FROM decided
+              WHEN held IS NOT NULL THEN 'held_out' ELSE 'active' END,
+            coalesce(refusal, CASE held WHEN 'global' THEN \(Holdout.globalReason) END), bucket, arm,
+            CASE WHEN held IS NULL THEN brought.vals
+              ELSE coalesce(brought.vals, '{}') || \(entry.draw.holdout.values) END,
+            CASE WHEN refusal IS NOT NULL OR held IS NOT NULL THEN \(now)::timestamptz END
+          FROM assigned
+          CROSS JOIN (SELECT entry_values AS vals FROM runs WHERE id = \(run.id)) AS brought
           ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
-          RETURNING user_id, state
+          RETURNING user_id, state, arm
+        ), kept AS (
+          INSERT INTO arms (user_id, scope, arm, bucket, assigned_at)
+          SELECT k.*, \(now) FROM (\(entry.draw.kept(from: "assigned"))) AS k ORDER BY 2, 1
+          ON CONFLICT (user_id, scope) DO NOTHING
         ), opened AS (
           \(opened)
         )
         INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
           entered_at, plan, plan_version, phase, step_entered_at)
-        SELECT \(lane)::smallint, id, \(now), \(entry.priority)::smallint, user_id, \(run.id),
-          \(first.id), \(now), \(run.plan), \(run.planVersion)::integer,
-          \(first.kind == .send ? "send" : "step"), \(now)
-        FROM opened
+        SELECT \(lane)::smallint, id,
+          CASE WHEN arm = \(Experiment.winner) THEN \(begin) ELSE \(now) END,
+          \(entry.priority)::smallint, user_id, \(run.id), \(first.id), \(now), \(run.plan),
+          \(run.planVersion)::integer,
+          CASE WHEN \(entry.race != nil) AND arm = \(Experiment.winner) THEN 'race'
+            ELSE \(first.kind.delivers ? "send" : "step") END, \(now)
+        FROM opened JOIN entered USING (user_id)
         """
       ).unprepared())
     try RunStore.markEntered(run.id, lane: lane, in: tx)
@@ -91,7 +109,7 @@ enum EnrolmentStore {
 
   /// How many of a frozen audience would enter now.
   static func entrants(
-    _ run: UUID, audience: SQL?, holdoutSalt: String, holdoutBuckets: Int, in tx: Transaction
+    _ run: UUID, audience: SQL?, holdout: Holdout, in tx: Transaction
   ) throws -> Int {
     let row = try tx.one(
       SQL(
@@ -100,7 +118,7 @@ enum EnrolmentStore {
         LEFT JOIN user_aliases a ON a.alias_id = t.user_id
         JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
         WHERE t.run_id = \(run) AND u.erased_at IS NULL AND (\(audience ?? "true"))
-          AND herald_bucket(\(holdoutSalt), t.user_id::text) >= \(holdoutBuckets)
+          AND NOT \(holdout.holds("u.id"))
         """
       ).unprepared())
     return try row?.get("n") ?? 0

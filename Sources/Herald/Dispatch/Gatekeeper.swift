@@ -10,6 +10,8 @@ struct Gatekeeper {
     let user: User?
     /// Variables of earlier steps and the plan, for templates.
     let variables: RenderVariables
+    /// Of the step's experiment.
+    var variant: Experiment.Variant?
     /// Senders of each channel that may carry this plan.
     let senders: [Channel: [StoredSender]]
     let tokenProviders: (StoredSender) -> Set<String>?
@@ -149,8 +151,11 @@ struct Gatekeeper {
     case .noAddress:
       return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
     }
-    if let full = caps(entry, link, at: index, user, facts) { return .full(full) }
-    if let held = quiet(user, facts) { return held }
+    // A webhook wakes nobody.
+    if facts.plan.step(entry.stepID)?.kind != .webhook {
+      if let full = caps(entry, link, at: index, user, facts) { return .full(full) }
+      if let held = quiet(user, facts) { return held }
+    }
     if let coupon = link.coupon { return .verdict(.issue(link: index, coupon: coupon)) }
     return handOver(entry, link, at: index, found, facts)
   }
@@ -226,7 +231,9 @@ struct Gatekeeper {
       return .verdict(
         .handOver(link: index, address: chosen.1, sender: chosen.0, content: content))
     }
-    guard let name = link.template, let template = facts.plan.templates[name] else {
+    guard let name = link.template.map({ facts.variant?.templates[$0] ?? $0 }),
+      let template = facts.plan.templates[name]
+    else {
       return .next(.missingValue, .render, ["template": .optional(link.template)])
     }
     var variables = facts.variables

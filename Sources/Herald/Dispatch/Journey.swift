@@ -217,7 +217,7 @@ extension PlanDocument {
 
 extension ApprovedPlan {
   /// A condition of the plan as it was approved, over `users u`, for a handful of people.
-  fileprivate func asked(
+  func asked(
     _ condition: Condition, now: Date, _ project: ProjectSettings, in tx: Transaction
   ) throws -> SQL {
     try SegmentCompiler.predicate(

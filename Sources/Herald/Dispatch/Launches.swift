@@ -126,8 +126,8 @@ struct Launches: Sendable {
     guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty
     else { return nil }
     let people = try EnrolmentStore.entrants(
-      run, audience: plan.audience(now: now, project, in: tx), holdoutSalt: "holdout:\(plan.key)",
-      holdoutBuckets: plan.document.holdoutBuckets, in: tx)
+      run, audience: plan.audience(now: now, project, in: tx),
+      holdout: plan.document.holdout(of: plan.key, project), in: tx)
     for (coupon, needed) in plan.document.coupons(people: people, min) {
       let stock = min(try CouponStore.stock(coupon, in: tx), limits.coupons[coupon] ?? .max)
       if stock < needed {
@@ -170,9 +170,11 @@ struct Launches: Sendable {
       guard let first = plan.document.steps.first else { return }
       let entry = EnrolmentStore.Entry(
         run: current, firstStep: first.asSuccessor, priority: plan.document.priority,
-        audience: audience,
-        holdoutSalt: "holdout:\(run.plan)", holdoutBuckets: plan.document.holdoutBuckets,
-        closed: closed?.rawValue)
+        audience: audience, draw: plan.document.draw(of: run.plan, project),
+        race: plan.document.experiment.flatMap { experiment in
+          experiment.step == first.id
+            ? experiment.race.map { Double($0.observe.seconds) } : nil
+        }, closed: closed?.rawValue)
       try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
     }
   }
@@ -239,11 +241,6 @@ extension ApprovedPlan {
 }
 
 extension PlanDocument {
-  /// Buckets of 10,000 that are held out.
-  var holdoutBuckets: Int {
-    messageClass == .transactional ? 0 : Int((holdout * 10_000).rounded())
-  }
-
   /// Codes that `people` need when each goes the way with the most (`max`) or fewest (`min`).
   func coupons(people: Int, _ pick: (Int, Int) -> Int) -> [String: Int] {
     var needed: [String: Int] = [:]

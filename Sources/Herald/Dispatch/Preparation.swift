@@ -63,8 +63,9 @@ struct Preparation {
     )
     let entries = entries.filter { $0.isDelivery || locked.contains($0.deliveryID) }
     let sorted = try sort(entries, stops, into: &settlement, in: tx)
-    let work = try walk(sorted, into: &settlement, in: tx)
-    var facts = try PreparationFacts(work, self, in: tx)
+    let ready = try walk(sorted, into: &settlement, in: tx)
+    let (work, variants) = try trial(ready, into: &settlement, in: tx)
+    var facts = try PreparationFacts(work, variants, self, in: tx)
     var handovers: [Handover] = []
     var issues: [String: [(entry: QueueEntry, link: Int)]] = [:]
     for entry in work {
@@ -129,7 +130,7 @@ struct Preparation {
         continue
       }
       switch entry.phase {
-      case .send, .followUp: deliveries.append(entry)
+      case .send, .followUp, .race: deliveries.append(entry)
       case .step: steps.append(entry)
       // It names the step it leads to.
       case .entry: settlement.advance(entry, to: plan.step(entry.stepID)?.asSuccessor)
@@ -139,13 +140,32 @@ struct Preparation {
     return deliveries
   }
 
+  /// Puts off those who wait for the winner of a race; the others, with the variants they get.
+  private func trial(
+    _ entries: [QueueEntry], into settlement: inout Settlement, in tx: Transaction
+  ) throws -> (work: [QueueEntry], variants: [UUID: Experiment.Variant]) {
+    let verdicts = try Trials(plans: plans, now: now).decide(entries, in: tx)
+    var variants: [UUID: Experiment.Variant] = [:]
+    let work = entries.filter { entry in
+      switch verdicts[entry.deliveryID] {
+      case .wait(let until):
+        settlement.postpone(entry, until: until, phase: .race)
+        return false
+      case .variant(let variant): variants[entry.deliveryID] = variant
+      case nil: break
+      }
+      return true
+    }
+    return (work, variants)
+  }
+
   /// Ends somebody's way through the plan, whatever they are at.
   private func leave(
     _ entry: QueueEntry, _ code: SkipCode, _ gate: Gate, _ values: JSONValue?, _ channel: Channel?,
     into settlement: inout Settlement
   ) {
     switch entry.phase {
-    case .send, .followUp: settlement.set(.skipped(entry, code, gate, values, channel))
+    case .send, .followUp, .race: settlement.set(.skipped(entry, code, gate, values, channel))
     case .step: settlement.depart(entry, .exited, code.rawValue, values)
     case .entry: break
     }

@@ -15,10 +15,15 @@ struct PreparationFacts {
   private let codes: [EnrolmentName: JSONObject]
   /// What people brought along when they entered.
   private let events: [EnrolmentName: JSONObject]
+  private let variants: [UUID: Experiment.Variant]
 
-  /// Takes the locks under which the caps are exact.
-  init(_ entries: [QueueEntry], _ preparation: Preparation, in tx: Transaction) throws {
+  /// Takes the locks under which the caps are exact. `variants`: of an experiment, by delivery.
+  init(
+    _ entries: [QueueEntry], _ variants: [UUID: Experiment.Variant], _ preparation: Preparation,
+    in tx: Transaction
+  ) throws {
     self.preparation = preparation
+    self.variants = variants
     var plans: [PlanVersionName: ApprovedPlan] = [:]
     for entry in entries where plans[entry.planName] == nil {
       plans[entry.planName] = try preparation.plans.get(entry.plan, entry.planVersion, in: tx)
@@ -60,7 +65,7 @@ struct PreparationFacts {
         user: user?.renderJSON ?? [:], event: events[entry.enrolment] ?? [:],
         plan: ["key": .string(plan.key)],
         steps: codes[entry.enrolment] ?? [:]),
-      senders: senders[entry.planName] ?? [:],
+      variant: variants[entry.deliveryID], senders: senders[entry.planName] ?? [:],
       tokenProviders: { sender in
         (try? preparation.senders.kind(of: sender))?.tokenProviders
       },

@@ -13,6 +13,8 @@ struct QueueEntry: Sendable {
     case send
     /// A sent link's `after` is over: look for the receipt, else go on to the next link.
     case followUp = "follow_up"
+    /// Wait for the winner of a race; then as `send`.
+    case race
   }
 
   let lane: Int
@@ -37,7 +39,7 @@ struct QueueEntry: Sendable {
   /// Set: it was about to be handed over, or was, and nobody said how that ended.
   let handedOverAt: Date?
 
-  var isDelivery: Bool { phase == .send || phase == .followUp }
+  var isDelivery: Bool { phase == .send || phase == .followUp || phase == .race }
   var isInDoubt: Bool { handedOverAt != nil }
   var enrolment: EnrolmentName { EnrolmentName(user: userID, run: runID, entryKey: entryKey) }
   var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }

@@ -174,8 +174,8 @@ struct Settlement {
     try StepVisitStore.leave(
       departures.filter { left.contains($0.entry.deliveryID) }, now: now, in: tx)
     let begun = openings.filter { left.contains($0.entry.deliveryID) }
-    try DeliveryStore.open(begun.filter { $0.step.kind == .send }, now: now, in: tx)
-    try StepVisitStore.open(begun.filter { $0.step.kind != .send }, now: now, in: tx)
+    try DeliveryStore.open(begun.filter { $0.step.kind.delivers }, now: now, in: tx)
+    try StepVisitStore.open(begun.filter { !$0.step.kind.delivers }, now: now, in: tx)
     try EnrolmentStore.end(
       zip(closedEndings, endings).filter { left.contains($0.0) }.map(\.1), now: now, in: tx)
     let ended = attempts.filter { $0.number > 0 && held.contains($0.entry.deliveryID) }

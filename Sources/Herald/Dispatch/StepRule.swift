@@ -80,7 +80,7 @@ struct StepRule {
       if let key = tag.add { change.tags.append((key, .value(tag.value))) }
       return self.change(change, step.next, facts)
     case .exit(let reason): return .leave(reason: reason)
-    case .send: return .fail(to: step.next, reason: "not_a_step")
+    case .send, .webhook: return .fail(to: step.next, reason: "not_a_step")
     }
   }
 

@@ -30,6 +30,8 @@ struct IdentityConflict: Sendable {
   let resolvedBy: String?
   let resolvedAt: Date?
   let comment: String?
+  /// Groups of holdouts and experiments in which the two are apart: a merge would flip one of them.
+  var differingArms: [ArmDifference] = []
 
   func json(masked: Bool) -> JSONValue {
     [
@@ -39,6 +41,10 @@ struct IdentityConflict: Sendable {
       "seen": .int(seen), "opened_at": .instant(openedAt), "last_seen_at": .instant(lastSeenAt),
       "resolved_by": .optional(resolvedBy), "resolved_at": .instant(resolvedAt),
       "comment": .optional(comment),
+      "differing_arms": .array(
+        differingArms.map {
+          ["scope": .string($0.scope), "arms": [.string($0.one), .string($0.other)]]
+        }),
     ]
   }
 
@@ -49,5 +55,7 @@ struct IdentityConflict: Sendable {
     "opened_at": Schema.instant, "last_seen_at": Schema.instant,
     "resolved_by": Schema.nullable(Schema.string), "resolved_at": Schema.nullable(Schema.instant),
     "comment": Schema.nullable(Schema.string),
+    "differing_arms": Schema.array(
+      Schema.object(["scope": Schema.string, "arms": Schema.array(Schema.string)])),
   ])
 }

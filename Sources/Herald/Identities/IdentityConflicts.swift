@@ -20,7 +20,12 @@ struct IdentityConflicts: Sendable {
             coalesce((SELECT user_id FROM user_aliases WHERE alias_id = c.other_id), c.other_id))
             AND (\(try UserScope.predicate(caller, now: now, in: db))))
         """
-      return try IdentityConflictStore.list(page, state: state, visible: visible, in: db)
+      var rows = try IdentityConflictStore.list(page, state: state, visible: visible, in: db)
+      let open = rows.indices.filter { rows[$0].state == .open }
+      let arms = try ArmStore.differences(
+        open.map { (rows[$0].pair.one, rows[$0].pair.other) }, in: db)
+      for (place, index) in open.enumerated() { rows[index].differingArms = arms[place] ?? [] }
+      return rows
     }
     return Page(rows, page) { [$0.id.text] }
   }

@@ -53,7 +53,7 @@ enum MergeRoutes {
       "reason": Schema.choice(UserMerge.Reason.allCases.map(\.rawValue)),
       "merged_by": Schema.string, "merged_at": Schema.instant,
       "undone_by": Schema.nullable(Schema.string), "undone_at": Schema.nullable(Schema.instant),
-      "moved_events": Schema.count,
+      "moved_events": Schema.count, "flipped_arms": Schema.array(UserMerge.FlippedArm.schema),
     ])
   ]
 }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Postgres
 
 /// The record of merges, and what changes hands at once: identities, aliases, memberships of lists.
@@ -7,10 +8,10 @@ enum MergeStore {
     try tx.execute(
       """
       INSERT INTO user_merges (id, survivor_id, merged_id, state, reason, merged_by, merged_at,
-        moving_from, moved_events)
+        moving_from, moved_events, flipped_arms)
       VALUES (\(merge.id), \(merge.survivor), \(merge.merged), \(merge.state.rawValue),
         \(merge.reason.rawValue), \(merge.mergedBy), \(merge.mergedAt), \(merge.merged),
-        \(merge.movedEvents))
+        \(merge.movedEvents), \(JSONB(.array(merge.flippedArms.map(\.json)))))
       """)
   }
 
@@ -65,7 +66,7 @@ enum MergeStore {
 
   private static let columns: SQL = """
     m.id, m.survivor_id, m.merged_id, m.state, m.reason, m.merged_by, m.merged_at, m.undone_by,
-    m.undone_at, m.moved_events
+    m.undone_at, m.moved_events, m.flipped_arms
     """
 }
 
@@ -165,5 +166,15 @@ extension UserMerge {
     undoneBy = try row.get("undone_by")
     undoneAt = try row.get("undone_at")
     movedEvents = try row.get("moved_events")
+    flippedArms = try row.json("flipped_arms").arrayValue?.compactMap(FlippedArm.init) ?? []
+  }
+}
+
+extension UserMerge.FlippedArm {
+  fileprivate init?(_ json: JSONValue) {
+    guard let scope = json["scope"]?.stringValue, let merged = json["merged"]?.stringValue,
+      let kept = json["kept"]?.stringValue
+    else { return nil }
+    self.init(scope: scope, merged: merged, kept: kept)
   }
 }

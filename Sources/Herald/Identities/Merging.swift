@@ -36,6 +36,7 @@ enum Merging {
     try UserPartStore.save(parts, of: survivor, over: known[survivor] ?? [:], in: tx)
     let events = try HistoryStore.count(of: merged, limit: eventsAtOnce + 1, in: tx)
     let isLarge = events > eventsAtOnce
+    let flips = try ArmStore.hand(merged, to: survivor, in: tx)
     try MergeStore.hand(merged, to: survivor, moving: isLarge, now: now, in: tx)
     let moved =
       isLarge || events == 0
@@ -43,7 +44,8 @@ enum Merging {
     let merge = UserMerge(
       id: UUIDv7.next(now: now), survivor: survivor, merged: merged,
       state: isLarge ? .moving : .merged, reason: reason, mergedBy: caller.principal,
-      mergedAt: now, undoneBy: nil, undoneAt: nil, movedEvents: moved)
+      mergedAt: now, undoneBy: nil, undoneAt: nil, movedEvents: moved,
+      flippedArms: flips.map { .init(scope: $0.scope, merged: $0.other, kept: $0.one) })
     try MergeStore.insert(merge, in: tx)
     try AuditStore.append(
       AuditEntry(

@@ -32,6 +32,23 @@ struct UserMerge: Sendable {
   let undoneBy: String?
   let undoneAt: Date?
   let movedEvents: Int
+  /// Groups of holdouts and experiments in which the two were apart.
+  let flippedArms: [FlippedArm]
+
+  /// The person goes on in `kept`; what `merged` had been through was in another group.
+  struct FlippedArm: Sendable {
+    let scope: String
+    let merged: String
+    let kept: String
+
+    var json: JSONValue {
+      ["scope": .string(scope), "merged": .string(merged), "kept": .string(kept)]
+    }
+
+    static let schema = Schema.object([
+      "scope": Schema.string, "merged": Schema.string, "kept": Schema.string,
+    ])
+  }
 
   var json: JSONValue {
     [
@@ -39,7 +56,7 @@ struct UserMerge: Sendable {
       "state": .string(state.rawValue), "reason": .string(reason.rawValue),
       "merged_by": .string(mergedBy), "merged_at": .instant(mergedAt),
       "undone_by": .optional(undoneBy), "undone_at": .instant(undoneAt),
-      "moved_events": .int(movedEvents),
+      "moved_events": .int(movedEvents), "flipped_arms": .array(flippedArms.map(\.json)),
     ]
   }
 

@@ -26,6 +26,9 @@ extension PlanDocument {
     }
     let window = reader.object("window").flatMap(Window.init)
     let steps = StepParser(reader).steps()
+    let experiment = reader.object("experiment").flatMap {
+      Experiment($0, steps: steps, isStream: trigger?.isStream ?? false)
+    }
     let holdout = reader.double("holdout", range: 0...0.5) ?? 0
     if messageClass == .transactional, holdout > 0 {
       reader.add("invalid", "holdout", "A transactional plan has no holdout; leave it out.")
@@ -60,7 +63,8 @@ extension PlanDocument {
       name: name ?? "", goals: goals, messageClass: messageClass, category: category,
       priority: priority,
       trigger: trigger, audience: audience, reentry: reentry, window: window, steps: steps,
-      holdout: holdout, limits: limits, quietHours: quietHours, pressure: pressure, exit: exit)
+      experiment: experiment, holdout: holdout, limits: limits, quietHours: quietHours,
+      pressure: pressure, exit: exit)
   }
 
   /// A document that was checked before it was stored.
@@ -151,6 +155,16 @@ extension PlanDocument.Link {
     guard let channel else { return nil }
     index = reader.pointer.tokens.last.flatMap { Int($0) } ?? 0
     self.channel = channel
+  }
+
+  /// The one link of a webhook step.
+  init(webhook template: String) {
+    index = 0
+    channel = .webhook
+    self.template = template
+    coupon = nil
+    after = nil
+    unless = nil
   }
 
   /// `chain` lacks links that could not be read; `length` counts them.

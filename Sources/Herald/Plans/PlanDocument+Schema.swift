@@ -13,6 +13,7 @@ extension PlanDocument {
     "reentry?": Reentry.schema,
     "window?": Schema.object(["from?": Schema.instant, "until?": Schema.instant]),
     "steps": ["type": "array", "minItems": 1, "maxItems": 50, "items": step],
+    "experiment?": Experiment.schema,
     "holdout?": ["type": "number", "minimum": 0, "maximum": .double(0.5)],
     "limits?": Schema.object([
       "audience?": Schema.integer(1...1_000_000_000),

@@ -60,6 +60,7 @@ struct StepParser {
     } else {
       next = target("next", of: reader, index, fallback: following(index))
     }
+    if kind == .webhook { next = target("else", of: reader, index, fallback: next) }
     let action = action(kind, reader, index, next)
     reader.finish()
     guard let id, let action else { return nil }
@@ -71,6 +72,7 @@ struct StepParser {
   ) -> PlanDocument.Action? {
     switch kind {
     case .send: return send(reader)
+    case .webhook: return webhook(reader, index)
     case .wait:
       return reader.duration("wait", required: true, range: TimeSpan.positive)
         .map(PlanDocument.Action.wait)
@@ -142,6 +144,28 @@ struct StepParser {
     return .send(chain, notAfter: notAfter)
   }
 
+  private func webhook(_ reader: ObjectReader, _ index: Int) -> PlanDocument.Action? {
+    guard let webhook = reader.object("webhook", required: true) else { return nil }
+    let template = webhook.string("template", required: true, pattern: .key)
+    var results: [(name: String, then: Successor?)] = []
+    if let object = webhook.object("results") {
+      if !(1...20).contains(object.object.keys.count) {
+        webhook.add(.outOfRange, "results", "1 to 20 results are expected here.")
+      }
+      for name in object.object.keys {
+        if !TextPattern.key.matches(name) {
+          object.add(.invalidFormat, name, "A result is called like a key: a-z, 0-9, '_', '-'.")
+        }
+        results.append((name, target(name, of: object, index, fallback: nil, required: true)))
+      }
+      object.finish()
+    }
+    webhook.finish()
+    return template.map {
+      .webhook(PlanDocument.Link(webhook: $0), results: results)
+    }
+  }
+
   private func way(of reader: ObjectReader, _ index: Int) -> PlanDocument.Way? {
     let test = reader.object("if", required: true).flatMap { self.test($0, index) }
     let then = target("then", of: reader, index, fallback: nil, required: true)
@@ -157,7 +181,7 @@ struct StepParser {
     let filters = PropertyCondition.list(reader)
     var result: (step: String, is: PlanDocument.StepResult)?
     if let step = reader.string("step", required: reader.has("is"), maxLength: 64) {
-      if !outline.prefix(index).contains(where: { $0.id == step && $0.kind == .send }) {
+      if !outline.prefix(index).contains(where: { $0.id == step && $0.kind?.delivers ?? false }) {
         reader.add(
           "unknown_step", "step", "'\(step)' is no earlier step of this plan that sends something.")
       }

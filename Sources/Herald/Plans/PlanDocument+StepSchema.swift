@@ -7,6 +7,12 @@ extension PlanDocument {
     of([
       ("send", Schema.object(["chain": some(link, 8)])), ("not_after?", Schema.duration),
     ]),
+    of([
+      (
+        "webhook",
+        Schema.object(["template": Schema.key, "results?": Schema.map(Schema.string)])
+      ), ("else?", Schema.string),
+    ]),
     of([("wait", Schema.duration)]),
     of([("wait_until", awaitedEvent), ("then?", Schema.string), ("else?", Schema.string)]),
     of([

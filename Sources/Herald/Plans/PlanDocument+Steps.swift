@@ -16,8 +16,14 @@ extension PlanDocument {
     public var kind: Kind { action.kind }
     var asSuccessor: Successor { Successor(id: id, kind: kind) }
 
-    /// The links of a send; none of other steps.
-    public var chain: [Link] { if case .send(let chain, _) = action { chain } else { [] } }
+    /// The links of a send or a webhook; none of other steps.
+    public var chain: [Link] {
+      switch action {
+      case .send(let chain, _): chain
+      case .webhook(let link, _): [link]
+      default: []
+      }
+    }
     /// Of a send, counted from the step's entry: what is later than this is skipped as `expired`.
     public var notAfter: TimeSpan? { if case .send(_, let limit) = action { limit } else { nil } }
   }
@@ -31,6 +37,8 @@ extension PlanDocument {
   /// What a step does, with the ways out of it that are its own.
   public enum Action: Sendable {
     case send([Link], notAfter: TimeSpan?)
+    /// A message to another system, whose answer names the way. Without one of these results, `next`.
+    case webhook(Link, results: [(name: String, then: Successor?)])
     case wait(TimeSpan)
     case waitUntil(WaitUntil, then: Successor?, otherwise: Successor?)
     /// The first way whose test holds.
@@ -45,6 +53,7 @@ extension PlanDocument {
     var kind: Step.Kind {
       switch self {
       case .send: .send
+      case .webhook: .webhook
       case .wait: .wait
       case .waitUntil: .waitUntil
       case .branch: .branch
@@ -122,11 +131,29 @@ extension PlanDocument {
 
 extension PlanDocument.Step {
   public enum Kind: String, Sendable, CaseIterable {
-    case send, wait
+    case send, webhook, wait
     case waitUntil = "wait_until"
     case branch, split
     case updateUser = "update_user"
     case tag, exit
+
+    /// Whether people who come to it get a delivery; others have a visit.
+    var delivers: Bool { self == .send || self == .webhook }
+  }
+
+  /// Where people go whose message was taken with this answer.
+  func next(after result: String?) -> PlanDocument.Successor? {
+    guard case .webhook(_, let results) = action, let result,
+      let way = results.first(where: { $0.name == result })
+    else { return next }
+    return way.then
+  }
+
+  /// The place of a link in the document.
+  func place(of link: PlanDocument.Link) -> JSONPointer {
+    kind == .webhook
+      ? JSONPointer(tokens: ["steps", String(index), "webhook"])
+      : JSONPointer(tokens: ["steps", String(index), "send", "chain", String(link.index)])
   }
 
   /// Every way out, nil for the end.
@@ -137,6 +164,7 @@ extension PlanDocument.Step {
     case .branch(let ways, let otherwise): ways.map(\.then) + [otherwise]
     case .split(let shares, let otherwise):
       shares.map(\.then) + (shares.last?.buckets.upperBound == 10_000 ? [] : [otherwise])
+    case .webhook(_, let results): results.map(\.then) + [next]
     case .exit: [nil]
     case .send, .wait, .updateUser, .tag: [next]
     }

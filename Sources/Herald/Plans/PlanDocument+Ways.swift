@@ -40,7 +40,9 @@ extension PlanDocument {
   /// Seconds that the longest way waits, as far as the document says; times of the day count as a day.
   func longestWait(from now: Date) -> TimeInterval {
     fold(0, best: max) { step, onward in
-      switch step.action {
+      let race = trigger.isStream || experiment?.step != step.id ? nil : experiment?.race
+      let onward = onward + Double(race?.observe.seconds ?? 0)
+      return switch step.action {
       case .wait(let span): onward + Double(span.seconds)
       case .waitUntil(.event(let awaited), _, _): onward + Double(awaited.timeout.seconds)
       case .waitUntil(.instant(let instant), _, _):
@@ -48,7 +50,7 @@ extension PlanDocument {
       case .waitUntil(.timeOfDay, _, _): onward + 86_400
       case .send(let chain, _):
         onward + chain.reduce(0) { $0 + Double($1.after?.seconds ?? 0) }
-      case .branch, .split, .updateUser, .tag, .exit: onward
+      case .webhook, .branch, .split, .updateUser, .tag, .exit: onward
       }
     }
   }

@@ -17,6 +17,7 @@ public struct PlanDocument: Sendable {
   public let reentry: Reentry?
   public let window: Window?
   public let steps: [Step]
+  public let experiment: Experiment?
   /// Share of the people kept out for comparison, 0..<1.
   public let holdout: Double
   public let limits: Limits
@@ -64,7 +65,10 @@ public struct PlanDocument: Sendable {
   public func step(_ id: String) -> Step? { steps.first { $0.id == id } }
 
   /// Keys of all templates and coupons named.
-  public var templates: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.template)) }
+  public var templates: Set<String> {
+    Set(steps.flatMap(\.chain).compactMap(\.template))
+      .union(experiment?.variants.flatMap(\.templates.values) ?? [])
+  }
   public var coupons: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.coupon)) }
   public var channels: Set<Channel> { Set(steps.flatMap(\.chain).map(\.channel)) }
   /// Keys of the tags that steps set or take away.

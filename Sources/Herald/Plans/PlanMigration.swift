@@ -45,7 +45,7 @@ extension PlanDocument {
     var beforeSending: [String] = []
     for step in steps {
       guard let there = other.step(step.id), there.kind == step.kind else { continue }
-      if step.kind != .send || step.chain == there.chain {
+      if !step.kind.delivers || step.chain == there.chain {
         always.append(step.id)
       } else {
         beforeSending.append(step.id)

@@ -20,12 +20,10 @@ struct PlanReferences {
     for step in document.steps {
       Self.check(step, tags, faults: faults)
       for link in step.chain {
-        let place = JSONPointer(tokens: [
-          "steps", String(step.index), "send", "chain", String(link.index),
-        ])
-        Self.check(link, templates, coupons, at: place, faults: faults)
+        Self.check(link, templates, coupons, at: step.place(of: link), faults: faults)
       }
     }
+    Self.check(document.experiment, document, templates, faults: faults)
     closure = faults.isEmpty ? found : nil
   }
 
@@ -51,6 +49,34 @@ struct PlanReferences {
       faults.add(
         "unknown_coupon", at: place.appending("coupon"),
         "There is no coupon '\(key)'; PUT /v1/coupons/\(key) first.")
+    }
+  }
+
+  /// A variant's template must be one of the same channel.
+  private static func check(
+    _ experiment: Experiment?, _ document: PlanDocument, _ templates: [String: StoredTemplate],
+    faults: Faults
+  ) {
+    guard let experiment, let step = document.step(experiment.step) else { return }
+    for (index, variant) in experiment.variants.enumerated() {
+      for (name, key) in variant.templates.sorted(by: { $0.key < $1.key }) {
+        let place = JSONPointer(tokens: [
+          "experiment", "variants", String(index), "templates", name,
+        ])
+        guard let template = templates[key] else {
+          faults.add(
+            "unknown_template", at: place,
+            "There is no template '\(key)'; PUT /v1/templates/\(key) first.")
+          continue
+        }
+        let channels = step.chain.filter { $0.template == name }.map(\.channel)
+        if !channels.allSatisfy({ $0 == template.template.channel }) {
+          faults.add(
+            "channel_mismatch", at: place,
+            "Template '\(key)' is for \(template.template.channel.rawValue), not for the channel "
+              + "that sends '\(name)'.")
+        }
+      }
     }
   }
 

@@ -4,6 +4,7 @@ extension Accounting {
   var json: JSONValue {
     var object: JSONObject = ["plan": .string(plan)]
     for (key, value) in total.members(stepOrder) { object[key] = value }
+    object["arms"] = Account.json(ofArms: arms, stepOrder)
     object["runs"] = .array(runs.map { $0.json(stepOrder) })
     object["balanced"] = .bool(imbalances.isEmpty)
     return .object(object)
@@ -11,13 +12,15 @@ extension Accounting {
 
   static let schema = Schema.object([
     "plan": Schema.key, "people": Account.people, "steps": Account.steps,
-    "visits": Account.visits, "attempts": Account.attempts, "balanced": Schema.bool,
+    "visits": Account.visits, "attempts": Account.attempts, "arms": Account.arms,
+    "balanced": Schema.bool,
     "runs": Schema.array(
       Schema.object([
         "id": Schema.uuid, "version": Schema.count, "occurrence": Schema.string,
         "state": Schema.choice(Run.State.allCases.map(\.rawValue)), "started_at": Schema.instant,
         "finished_at": Schema.nullable(Schema.instant), "people": Account.people,
         "steps": Account.steps, "visits": Account.visits, "attempts": Account.attempts,
+        "arms": Account.arms,
       ])),
   ])
 }
@@ -30,6 +33,7 @@ extension Accounting.Entry {
       "finished_at": .instant(run.finishedAt),
     ]
     for (key, value) in account.members(order) { object[key] = value }
+    object["arms"] = Account.json(ofArms: arms, order)
     return .object(object)
   }
 }
@@ -55,6 +59,16 @@ extension Account {
     ]
   }
 
+  /// Of each arm, its people and the send steps they came to.
+  fileprivate static func json(ofArms arms: [String: Account], _ order: [String]) -> JSONValue {
+    .object(
+      JSONObject(
+        arms.sorted { $0.key < $1.key }.map { key, account in
+          let members = account.members(order).filter { ["people", "steps"].contains($0.key) }
+          return (key: key, value: .object(JSONObject(members)))
+        }))
+  }
+
   private static func json(_ counts: [AttemptStatus: Int]) -> JSONValue {
     .object(
       JSONObject(
@@ -70,6 +84,7 @@ extension Account {
       "entered": Schema.count, "sent": Schema.count, "failed": Schema.count,
       "skipped": Schema.counts, "pending": Schema.count, "unknown": Schema.count,
     ]))
+  static let arms = Schema.map(Schema.object(["people": people, "steps": steps]))
   static let visits = Schema.map(
     Schema.object([
       "kind": Schema.choice(PlanDocument.Step.Kind.allCases.map(\.rawValue)),
@@ -84,7 +99,7 @@ extension Account {
 }
 
 extension Account.People {
-  fileprivate var json: JSONValue {
+  var json: JSONValue {
     [
       "targeted": .int(targeted), "held_out": .int(heldOut),
       "skipped_at_entry": .counts(skipped), "active": .int(active), "finished": .int(finished),

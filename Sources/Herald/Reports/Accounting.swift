@@ -7,6 +7,9 @@ public struct Accounting: Sendable {
     let account: Account
     /// The step everybody who comes in begins with.
     let firstStep: String?
+    /// By arm, where the run's version has an experiment: `targeted` are those assigned to it.
+    var arms: [String: Account] = [:]
+    var hasExperiment = false
   }
 
   let plan: String
@@ -16,6 +19,9 @@ public struct Accounting: Sendable {
   let stepOrder: [String]
 
   var total: Account { runs.reduce(Account()) { $0 + $1.account } }
+  var arms: [String: Account] {
+    runs.reduce(into: [:]) { $0.merge($1.arms, uniquingKeysWith: +) }
+  }
 
   /// What does not add up, in words; empty when everything does.
   public var imbalances: [String] {
@@ -28,6 +34,7 @@ extension Accounting.Entry {
     let found =
       BalanceRule.sums(account) + BalanceRule.entry(account, run: run, firstStep: firstStep)
       + BalanceRule.completion(account, run: run)
+      + (hasExperiment ? BalanceRule.arms(arms, of: account) : [])
     return found.map { "run \(run.id.text): \($0)" }
   }
 }
@@ -63,6 +70,25 @@ enum BalanceRule {
     let began = account.steps[firstStep]?.entered ?? account.visits[firstStep]?.entered ?? 0
     guard began != account.people.entered else { return [] }
     return ["\(account.people.entered) people came in, \(began) began with step \(firstStep)"]
+  }
+
+  /// Whoever came in is in one arm, and each arm's deliveries add up.
+  static func arms(_ arms: [String: Account], of account: Account) -> [String] {
+    let assigned = arms.values.reduce(0) { $0 + $1.people.targeted }
+    var found =
+      assigned == account.people.entered
+      ? [] : ["\(account.people.entered) people came in, \(assigned) are in an arm"]
+    for (key, arm) in arms.sorted(by: { $0.key < $1.key }) {
+      if arm.people.targeted != arm.people.accounted {
+        found.append(
+          "arm \(key): \(arm.people.targeted) people, \(arm.people.accounted) accounted for")
+      }
+      for (step, counts) in arm.steps.sorted(by: { $0.key < $1.key })
+      where counts.entered != counts.accounted {
+        found.append("arm \(key): step \(step) was entered \(counts.entered) times")
+      }
+    }
+    return found
   }
 
   /// "A run is completed only when nobody is active and nothing is pending."

@@ -27,6 +27,8 @@ struct Decision: Sendable {
   var delivery: UUID?
   var channel: String?
   var sender: String?
+  /// Of the plan's experiment.
+  var arm: String?
   var attempts: [ExplainedAttempt] = []
 
   /// Which gate of the entry a code stands for.

@@ -26,7 +26,8 @@ extension Decision {
       "outcome": .string(outcome.rawValue), "gate": .optional(gate), "code": .optional(code),
       "values": values.map { masked ? ExplanationMask.masked($0) : $0 } ?? .null,
       "delivery": .optional(delivery?.text), "channel": .optional(channel),
-      "sender": .optional(sender), "attempts": .array(attempts.map(\.json)),
+      "sender": .optional(sender), "arm": .optional(arm),
+      "attempts": .array(attempts.map(\.json)),
     ]
   }
 
@@ -37,6 +38,7 @@ extension Decision {
     "gate": Schema.nullable(Schema.string), "code": Schema.nullable(Schema.string),
     "values": Schema.nullable(Schema.map(Schema.any)), "delivery": Schema.nullable(Schema.uuid),
     "channel": Schema.nullable(Schema.string), "sender": Schema.nullable(Schema.string),
+    "arm": Schema.nullable(Schema.string),
     "attempts": Schema.array(ExplainedAttempt.schema),
   ])
 }

@@ -21,6 +21,7 @@ enum ExplanationStore {
     let state: String
     let reason: String?
     let bucket: Int?
+    let arm: String?
     let values: JSONValue?
     let finishedAt: Date?
   }
@@ -30,8 +31,8 @@ enum ExplanationStore {
   ) throws -> [Enrolment] {
     try db.query(
       """
-      SELECT run_id, user_id, entry_key, entered_at, plan_version, state, reason, holdout_bucket, "values",
-        finished_at
+      SELECT run_id, user_id, entry_key, entered_at, plan_version, state, reason, holdout_bucket, arm,
+        "values", finished_at
       FROM enrolments WHERE user_id = ANY(\(ids)) AND plan = \(plan)
       ORDER BY entered_at DESC LIMIT \(mostRuns)
       """
@@ -41,7 +42,7 @@ enum ExplanationStore {
         enteredAt: try row.get("entered_at"), version: try row.get("plan_version"),
         state: try row.get("state"), reason: try row.get("reason"),
         bucket: try row.get("holdout_bucket", as: Int?.self),
-        values: try row.optionalJSON("values"),
+        arm: try row.get("arm"), values: try row.optionalJSON("values"),
         finishedAt: try row.get("finished_at"))
     }
   }

@@ -66,6 +66,7 @@ public struct Explanations: Sendable {
     }
     var decisions: [Decision] = []
     for enrolment in enrolments.reversed() {
+      let start = decisions.count
       decisions.append(Decision(entry: enrolment, heldOutBelow: buckets[enrolment.version] ?? 0))
       // In the order in which the person came to the steps.
       let sent = deliveries.filter { $0.enrolment == enrolment.name }.map {
@@ -76,6 +77,7 @@ public struct Explanations: Sendable {
       }
       decisions += (sent + visited).sorted { $0.at < $1.at }.map(\.decision)
       if let end = Decision(endOf: enrolment) { decisions.append(end) }
+      for index in start..<decisions.count { decisions[index].arm = enrolment.arm }
     }
     return decisions
   }
@@ -91,15 +93,14 @@ extension Decision {
   }
 
   fileprivate init(entry: ExplanationStore.Enrolment, heldOutBelow buckets: Int) {
-    let holdout: JSONValue? = entry.bucket.map {
-      ["bucket": .int($0), "held_out_below": .int(buckets)]
-    }
+    let seen = entry.values?["holdout"]
+    let holdout: JSONValue? =
+      seen ?? entry.bucket.map { ["bucket": .int($0), "held_out_below": .int(buckets)] }
     switch entry.state {
     case "held_out":
       self.init(
         run: entry.name.run, at: entry.enteredAt, outcome: .heldOut, gate: "holdout",
-        code: "held_out",
-        values: holdout)
+        code: entry.reason ?? Holdout.heldOut, values: holdout)
     case "skipped":
       self.init(
         run: entry.name.run, at: entry.enteredAt, outcome: .skipped,
@@ -166,6 +167,7 @@ extension ExplanationStore.Waiting {
   fileprivate var code: String {
     if inFlight { return "in_flight" }
     if dueAt == nil { return "parked" }
+    if phase == QueueEntry.Phase.race.rawValue { return "race" }
     if phase == QueueEntry.Phase.followUp.rawValue { return "waiting_for_receipt" }
     return tries > 0 ? "retrying" : "queued"
   }

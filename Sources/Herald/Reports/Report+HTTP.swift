@@ -29,6 +29,7 @@ extension Report {
           .object(JSONObject([(key: "key", value: .string(row.key))] + row.figures.members))
         }),
       "totals": .object(totals), "goals": .array(goals.map(\.json)),
+      "races": .array(races.map(\.json)),
     ]
   }
 
@@ -42,7 +43,7 @@ extension Report {
     "plan": Schema.key, "by": Schema.choice(Dimension.allCases.map(\.rawValue)),
     "rows": Schema.array(ReportFigures.schema(["key": Schema.string])),
     "totals": ReportFigures.schema(["targeted": Schema.count, "held_out": Schema.count]),
-    "goals": Schema.array(Goal.schema),
+    "goals": Schema.array(Goal.schema), "races": Schema.array(RaceStore.Race.schema),
   ])
 }
 

@@ -47,7 +47,7 @@ struct ReportFigures: Sendable, Equatable {
 /// What a plan brought.
 struct Report: Sendable {
   enum Dimension: String, Sendable, CaseIterable {
-    case step, channel, day
+    case step, channel, variant, day
   }
 
   struct Row: Sendable {
@@ -72,4 +72,6 @@ struct Report: Sendable {
   let rows: [Row]
   let totals: ReportFigures
   let goals: [Goal]
+  /// Of the plan's experiments, newest first.
+  let races: [RaceStore.Race]
 }

@@ -13,7 +13,7 @@ enum ReportStore {
       SQL(
         """
         SELECT key::text AS key, status, count AS n FROM (
-          SELECT \(key(dimension, zone)) AS key, d.status, count(*) FROM deliveries d
+          SELECT \(key(dimension, zone)) AS key, d.status, count(*) FROM deliveries d \(enrolments(dimension))
           WHERE d.run_id = ANY(\(runs)) AND \(scope.admits("d")) GROUP BY 1, 2) AS counted
         """
       ).unprepared())
@@ -45,12 +45,18 @@ enum ReportStore {
       switch dimension {
       case .step: "r.delivery_id, r.step_id AS key"
       case .channel: "r.delivery_id, r.channel AS key"
-      case .day: "r.delivery_id, r.delivery_id AS key"
+      case .day, .variant: "r.delivery_id, r.delivery_id AS key"
       }
     let joined: SQL =
-      dimension == .day
-      ? "SELECT \(key(.day, zone)) AS key, seen FROM told t JOIN deliveries d ON d.id = t.delivery_id AND d.run_id = ANY(\(runs))"
-      : "SELECT key, seen FROM told"
+      switch dimension {
+      case .day, .variant:
+        """
+        SELECT \(key(dimension, zone)) AS key, seen FROM told t
+        JOIN deliveries d ON d.id = t.delivery_id AND d.run_id = ANY(\(runs))
+        \(enrolments(dimension))
+        """
+      case .step, .channel: "SELECT key, seen FROM told"
+      }
     let rows = try db.query(
       SQL(
         """
@@ -94,6 +100,7 @@ enum ReportStore {
           SELECT \(key(dimension, zone)) AS key, count(*) AS issued,
             count(*) FILTER (WHERE i.state = 'redeemed') AS redeemed
           FROM coupon_issues i JOIN deliveries d ON d.id = i.delivery_id
+            \(enrolments(dimension))
           WHERE i.coupon = ANY(\(coupons)) AND d.run_id = ANY(\(runs)) AND \(scope.admits("d"))
           GROUP BY 1) AS counted
         """
@@ -145,7 +152,17 @@ enum ReportStore {
     switch dimension {
     case .step: "d.step_id"
     case .channel: "coalesce(d.channel, 'none')"
+    case .variant: "coalesce(e.arm, 'none')"
     case .day: "(coalesce(d.settled_at, d.created_at) AT TIME ZONE \(zone))::date"
     }
+  }
+
+  /// What else than the delivery says where it belongs.
+  private static func enrolments(_ dimension: Report.Dimension) -> SQL {
+    dimension == .variant
+      ? """
+      JOIN enrolments e ON e.user_id = d.user_id AND e.run_id = d.run_id
+        AND e.entry_key = d.entry_key
+      """ : ""
   }
 }

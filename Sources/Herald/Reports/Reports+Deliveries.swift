@@ -50,7 +50,7 @@ extension Reports {
     return try versions.sorted().flatMap { version in
       let document = try PlanDocument.stored(
         PlanStore.version(plan.key, version, in: tx).document)
-      return document.steps.filter { $0.kind == .send }.map {
+      return document.steps.filter { $0.kind.delivers }.map {
         RetryStore.Flow(
           version: version, step: $0.id, next: $0.next?.id, priority: document.priority)
       }

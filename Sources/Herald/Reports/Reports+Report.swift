@@ -45,7 +45,7 @@ private struct ReportCount {
     return Report(
       plan: plan.key, dimension: dimension, people: people,
       rows: order(rows, accounting.stepOrder), totals: totals,
-      goals: try goals(runs, people, in: tx))
+      goals: try goals(runs, people, in: tx), races: try RaceStore.list(plan.key, in: tx))
   }
 
   private func figures(

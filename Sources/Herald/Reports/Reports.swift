@@ -60,6 +60,10 @@ extension Accounting {
       try Self.countPeople(runs, scope, into: &accounts, in: tx)
       if !peopleOnly { try Self.countDeliveries(ids, scope, into: &accounts, in: tx) }
     }
+    let experimenting = try AccountingStore.experimenting(plan, in: tx)
+    let trying = runs.filter { experimenting.contains($0.planVersion) }.map(\.id)
+    let arms =
+      trying.isEmpty || peopleOnly ? [:] : try Self.countArms(trying, scope, in: tx)
     let steps = try AccountingStore.steps(plan, versions: Set(runs.map(\.planVersion)), in: tx)
     var order: [String] = []
     for (_, ofVersion) in steps.sorted(by: { $0.key > $1.key }) {
@@ -71,7 +75,7 @@ extension Accounting {
       let ofVersion = steps[run.planVersion] ?? []
       var account = accounts[run.id] ?? Account()
       for (id, kind) in ofVersion {
-        if kind == .send {
+        if kind?.delivers ?? false {
           account.steps[id, default: Account.Step()].entered += 0
         } else if let kind {
           account.visits[id, default: Account.Visits()].kind = kind.rawValue
@@ -79,8 +83,24 @@ extension Accounting {
       }
       return Entry(
         run: run, account: account,
-        firstStep: ofVersion.first?.id)
+        firstStep: ofVersion.first?.id, arms: arms[run.id] ?? [:],
+        hasExperiment: !peopleOnly && experimenting.contains(run.planVersion))
     }
+  }
+
+  private static func countArms(
+    _ runs: [UUID], _ scope: ReportScope, in tx: Transaction
+  ) throws -> [UUID: [String: Account]] {
+    var arms: [UUID: [String: Account]] = [:]
+    for (arm, row) in try AccountingStore.people(byArmOf: runs, scope: scope, in: tx) {
+      arms[row.run, default: [:]][arm, default: Account()].people.targeted += row.count
+      arms[row.run]?[arm]?.people.add(row)
+    }
+    for (arm, row) in try AccountingStore.deliveries(byArmOf: runs, scope: scope, in: tx) {
+      arms[row.run, default: [:]][arm, default: Account()].steps[row.step, default: .init()]
+        .add(row)
+    }
+    return arms
   }
 
   private static func countPeople(

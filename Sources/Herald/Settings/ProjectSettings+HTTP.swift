@@ -28,6 +28,7 @@ extension ProjectSettings {
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
+    globalHoldout = reader.double("global_holdout", range: 0...0.5) ?? 0
     if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
     if let content = reader.object("content") { self.content = ContentRules(content) }
     if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
@@ -82,7 +83,7 @@ extension ProjectSettings {
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
       "orders": orders.json, "approvals": approvals.json, "content": content.json,
-      "auto_pause": autoPause.json,
+      "auto_pause": autoPause.json, "global_holdout": .double(globalHoldout),
     ]
   }
 
@@ -104,6 +105,7 @@ extension ProjectSettings {
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
+        "global_holdout?": share,
         "approvals?": ApprovalSettings.schema(optional: true),
         "content?": ContentRules.schema(optional: true),
         "auto_pause?": PlanGuard.schema(optional: true),
@@ -115,12 +117,16 @@ extension ProjectSettings {
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
+      "global_holdout": share,
       "approvals": ApprovalSettings.schema(optional: false),
       "content": ContentRules.schema(optional: false),
       "auto_pause": PlanGuard.schema(optional: false),
     ])
   }
 
+  private static let share: JSONValue = [
+    "type": "number", "minimum": 0, "maximum": .double(0.5),
+  ]
   private static let timeOfDay: JSONValue = [
     "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$",
   ]

@@ -13,6 +13,8 @@ public struct ProjectSettings: Sendable, Equatable {
   public var quietHours: QuietHours?
   public var retention = Retention()
   public var orders = OrderRule()
+  /// Share of all people whom no marketing plan lets in, for comparison.
+  public var globalHoldout = 0.0
   public var approvals = ApprovalSettings()
   public var content = ContentRules()
   public var autoPause = PlanGuard()

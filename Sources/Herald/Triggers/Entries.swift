@@ -62,11 +62,19 @@ struct Entries {
     guard let run else { return [] }
     let rule = EntryStore.Rule(
       plan: plan.key, version: plan.version, run: run, firstStep: first.id,
-      firstIsSend: first.kind == .send, priority: plan.document.priority, audience: audience,
-      isFirst: isFirst, holdoutSalt: "holdout:\(plan.key)",
-      holdoutBuckets: plan.document.holdoutBuckets, reentry: plan.document.reentry,
+      firstIsSend: first.kind.delivers, priority: plan.document.priority, audience: audience,
+      isFirst: isFirst, draw: try draw(in: tx),
+      reentry: plan.document.reentry,
       projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())
     return try EntryStore.enter(entrants, rule, now: now, in: tx)
+  }
+
+  /// Once a race of the stream is decided, whoever enters gets the winner.
+  private func draw(in tx: Transaction) throws -> EntryDraw {
+    let draw = plan.document.draw(of: plan.key, project)
+    guard plan.document.experiment?.race != nil, var variants = draw.variants else { return draw }
+    variants.isDecided = try RaceStore.find(plan.stream, in: tx)?.winner != nil
+    return EntryDraw(holdout: draw.holdout, variants: variants)
   }
 
   /// Over `users u`: nothing of the kind was known of the person before.

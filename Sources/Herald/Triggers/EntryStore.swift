@@ -33,8 +33,7 @@ enum EntryStore {
     let audience: SQL
     /// Over `users u`: whether the event is the person's first. Others leave no trace.
     let isFirst: SQL
-    let holdoutSalt: String
-    let holdoutBuckets: Int
+    let draw: EntryDraw
     let reentry: Reentry?
     let projectZone: String
     /// Names of events that end the wait before the first step.
@@ -122,38 +121,43 @@ enum EntryStore {
         \(entrants.map { JSONB($0.values) }), \(entrants.map { $0.key.map { JSONB($0) } }))
         WITH ORDINALITY AS a (user_id, entry_key, since, due_at, vals, key, n)
     ), looked AS MATERIALIZED (
-      SELECT a.*, u.id IS NOT NULL AND u.erased_at IS NULL AS known,
-        coalesce(\(rule.audience), false) AS fits,
-        herald_bucket(\(rule.holdoutSalt), a.user_id::text) AS bucket,
+      SELECT a.*, a.user_id AS person, u.id IS NOT NULL AND u.erased_at IS NULL AS known,
+        coalesce(\(rule.audience), false) AS fits, \(rule.draw.columns(of: "a.user_id")),
         \(used(rule, now: now)) AS used
       FROM asked a LEFT JOIN users u ON u.id = a.user_id
       WHERE u.id IS NULL OR \(rule.isFirst)
     ), counted AS (
-      SELECT *, used + CASE WHEN known AND fits THEN count(*) FILTER (WHERE known AND fits)
+      SELECT *, \(rule.draw.holdout.verdict) AS held, used + CASE WHEN known AND fits THEN count(*) FILTER (WHERE known AND fits)
         OVER (PARTITION BY user_id, key ORDER BY n) ELSE 0 END AS nth
       FROM looked
     ), decided AS (
-      SELECT *, gen_random_uuid() AS id,
+      SELECT *, gen_random_uuid() AS id, CASE WHEN held IS NULL THEN \(rule.draw.arm) END AS arm,
         CASE WHEN NOT known THEN 'erased' WHEN NOT fits THEN 'not_in_audience'
-          WHEN bucket < \(rule.holdoutBuckets) THEN NULL
+          WHEN held IS NOT NULL THEN NULL
           WHEN nth > \(rule.reentry?.limit ?? .max) THEN 'reentry_limit' END AS refusal
       FROM counted
     ), entered AS (
       INSERT INTO enrolments (user_id, run_id, entry_key, entered_at, since, plan, plan_version,
-        state, reason, holdout_bucket, "values", finished_at)
+        state, reason, holdout_bucket, arm, "values", finished_at)
       SELECT user_id, \(rule.run), entry_key, \(now), since, \(rule.plan),
         \(rule.version)::integer,
         CASE WHEN refusal IS NOT NULL THEN 'skipped'
-          WHEN bucket < \(rule.holdoutBuckets) THEN 'held_out' ELSE 'active' END,
-        refusal, CASE WHEN \(rule.holdoutBuckets) > 0 THEN bucket END,
+          WHEN held IS NOT NULL THEN 'held_out' ELSE 'active' END,
+        coalesce(refusal, CASE held WHEN 'global' THEN \(Holdout.globalReason) END), bucket,
+        CASE WHEN refusal IS NULL THEN arm END,
         CASE WHEN refusal = 'reentry_limit'
           THEN vals || jsonb_build_object('limit', \(rule.reentry?.limit ?? 0), 'nth', nth)
+          WHEN refusal IS NULL AND held IS NOT NULL THEN vals || \(rule.draw.holdout.values)
           ELSE vals END,
-        CASE WHEN refusal IS NOT NULL OR bucket < \(rule.holdoutBuckets)
-          THEN \(now)::timestamptz END
+        CASE WHEN refusal IS NOT NULL OR held IS NOT NULL THEN \(now)::timestamptz END
       FROM decided
       ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
       RETURNING user_id, entry_key, state, reason
+    ), kept AS (
+      INSERT INTO arms (user_id, scope, arm, bucket, assigned_at)
+      SELECT DISTINCT ON (2, 1) k.*, \(now)::timestamptz
+      FROM (\(rule.draw.kept(from: "decided"))) AS k ORDER BY 2, 1
+      ON CONFLICT (user_id, scope) DO NOTHING
     ), begun AS (
       SELECT d.*, \(rule.firstIsSend) AND d.due_at <= \(now) AS is_direct
       FROM decided d JOIN entered e USING (user_id, entry_key) WHERE e.state = 'active'

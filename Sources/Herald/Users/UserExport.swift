@@ -8,7 +8,7 @@ enum UserExport {
   static let tables = [
     "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
     "devices",
-    "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits",
+    "user_tags", "segment_members", "arms", "events", "enrolments", "deliveries", "step_visits",
     "attempts", "receipts", "queue", "cap_uses", "coupon_issues", "coupon_redemptions",
     "violations",
   ]

@@ -60,7 +60,8 @@ import Testing
         }
         // These compute and change nothing.
         let asks = [
-          "/v1/plans/{key}/dry-run", "/v1/segments/preview", "/v1/segments/{key}/refresh",
+          "/v1/plans/{key}/dry-run", "/v1/plans/{key}/replay", "/v1/segments/preview",
+          "/v1/segments/{key}/refresh",
         ]
         if endpoint.method != .get, !asks.contains(endpoint.pattern) {
           #expect(!roles.contains(.analyst), "\(name)")

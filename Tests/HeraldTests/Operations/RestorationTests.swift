@@ -132,7 +132,9 @@ struct RestorationTests {
           run: try RunStore.load(run, in: tx),
           firstStep: PlanDocument.Successor(id: "first", kind: .send),
           priority: 50, audience: nil,
-          holdoutSalt: "x", holdoutBuckets: 0, closed: nil)
+          draw: EntryDraw(
+            holdout: Holdout(scope: "x", buckets: 0, globalBuckets: 0), variants: nil),
+          race: nil, closed: nil)
         for lane in 0..<64 { try EnrolmentStore.enter(entry, lane: lane, now: after, in: tx) }
       }
       #expect(try await flagged(scene) == 3)

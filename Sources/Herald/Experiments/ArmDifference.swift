@@ -1,0 +1,6 @@
+/// Two users' different arms of one scope.
+struct ArmDifference: Sendable, Equatable {
+  let scope: String
+  let one: String
+  let other: String
+}
