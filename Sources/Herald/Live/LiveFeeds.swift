@@ -34,6 +34,8 @@ public final class LiveFeeds: Sendable {
     case revoked
     /// It was open for as long as one may be.
     case renew
+    /// As many watch as may; others came at the same moment.
+    case busy
   }
 
   private struct Name: Hashable {
@@ -107,7 +109,10 @@ public final class LiveFeeds: Sendable {
     isWelcome: @escaping @Sendable () async -> Bool
   ) async throws {
     let name = Name(plan: plan, scope: caller.userScope?.json.canonicalBytes)
-    enter(name)
+    guard enter(name) else {
+      try await writer.write("retry: 10000\n\n")
+      return try await end(.busy, writer)
+    }
     defer { leave(name) }
     let began = ContinuousClock.now
     let until = began + min(longest ?? settings.longest, settings.longest)
@@ -142,10 +147,13 @@ public final class LiveFeeds: Sendable {
     try await writer.write("event: end\ndata: {\"reason\":\"\(reason.rawValue)\"}\n\n")
   }
 
-  private func enter(_ name: Name) {
+  /// False when as many watch as may: `open` looked before, but several come at once.
+  private func enter(_ name: Name) -> Bool {
     state.withLock { state in
+      guard state.viewers < settings.viewers else { return false }
       state.viewers += 1
       state.feeds[name, default: Feed()].viewers += 1
+      return true
     }
   }
 

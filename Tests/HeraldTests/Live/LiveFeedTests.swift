@@ -186,6 +186,9 @@ private final class Viewer: Sendable {
       await #expect { try await feeds.open("hello") } throws: {
         ($0 as? HeraldError)?.code == .throttled
       }
+      let late = Viewer()
+      try await Self.watch(feeds, late)
+      #expect(late.end == "busy")
     }
   }
 }
