@@ -28,6 +28,9 @@ extension ProjectSettings {
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
+    if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
+    if let content = reader.object("content") { self.content = ContentRules(content) }
+    if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -78,7 +81,8 @@ extension ProjectSettings {
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
-      "orders": orders.json,
+      "orders": orders.json, "approvals": approvals.json, "content": content.json,
+      "auto_pause": autoPause.json,
     ]
   }
 
@@ -100,6 +104,9 @@ extension ProjectSettings {
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
+        "approvals?": ApprovalSettings.schema(optional: true),
+        "content?": ContentRules.schema(optional: true),
+        "auto_pause?": PlanGuard.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -108,6 +115,9 @@ extension ProjectSettings {
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
+      "approvals": ApprovalSettings.schema(optional: false),
+      "content": ContentRules.schema(optional: false),
+      "auto_pause": PlanGuard.schema(optional: false),
     ])
   }
 

@@ -13,6 +13,9 @@ public struct ProjectSettings: Sendable, Equatable {
   public var quietHours: QuietHours?
   public var retention = Retention()
   public var orders = OrderRule()
+  public var approvals = ApprovalSettings()
+  public var content = ContentRules()
+  public var autoPause = PlanGuard()
 
   public init() {}
 }

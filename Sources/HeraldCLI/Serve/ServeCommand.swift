@@ -96,6 +96,7 @@ struct ServeCommand: AsyncParsableCommand {
     while await !signals.wait(for: .seconds(3600)) {}
     logger.info("stopping")
     work.cancel()
+    installation.application.liveFeeds.close()
     async let drained: Void = work.value
     await server?.shutdown(grace: .seconds(20))
     await drained
