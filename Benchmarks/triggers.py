@@ -83,7 +83,7 @@ class Client:
         free.put_nowait(connection)
 
 
-def prepare(herald, url, plans):
+def prepare(herald, sql, url, plans):
     people = campaign.prepare(herald, url)
     operator, approver = people
     for number in range(plans):
@@ -99,7 +99,7 @@ def prepare(herald, url, plans):
             "POST", f"/v1/plans/{key}/submit", {"comment": "benchmark"}, operator)
         herald.call("POST", f"/v1/approvals/{submitted['approval']}/approve",
                     {"hash": submitted["hash"]}, approver)
-    while any(herald.call("GET", f"/v1/plans/shelf-{n}")["state"] != "live" for n in range(plans)):
+    while sql.value("SELECT count(*) FROM plan_versions WHERE state = 'live'") != str(plans):
         time.sleep(0.1)
 
 
@@ -136,7 +136,7 @@ async def main():
         database = cluster.create("herald")
         with Herald(database) as herald, Psql(database) as sql:
             campaign.seed(sql, int(options.rate * options.seconds) + 1)
-            await asyncio.to_thread(prepare, herald, url, options.plans)
+            await asyncio.to_thread(prepare, herald, sql, url, options.plans)
             client, span = await measure(options, herald, cluster)
             events = len(client.acknowledged)
             each = {name: 1e6 * seconds / events for name, seconds in span.cpu.items()}

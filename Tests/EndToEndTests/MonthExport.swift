@@ -101,7 +101,7 @@ struct MonthExport {
         ]
       ])
     try lines("settings", [try await scene.torture.api.call("GET", "/v1/settings")])
-    if try await scene.hasCaps() {
+    if scene.form.isLong {
       try lines("caps", MonthPlans.caps.map { ["key": .string($0.key), "cap": $0.value] })
     }
     var books: [JSONValue] = []

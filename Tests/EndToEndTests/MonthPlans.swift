@@ -37,7 +37,7 @@ struct MonthPlans {
     ],
   ]
 
-  /// Of all plans together, by key. Tight, so that much is held back.
+  /// Of all plans together, by key, in the long form. Tight, so that much is held back.
   static let caps: [String: JSONValue] = [
     "four-in-three-days": ["scope": "all", "limit": 4, "per": "3d"],
     "one-text-a-day": [

@@ -98,7 +98,7 @@ struct MonthScene: Sendable {
         ])
     }
     try await content()
-    if try await hasCaps() {
+    if form.isLong {
       for (key, cap) in MonthPlans.caps {
         try await operator_.call("PUT", "/v1/caps/\(key)", cap)
       }
@@ -106,13 +106,6 @@ struct MonthScene: Sendable {
     for plan in plans {
       try await author(of: plan).call("PUT", "/v1/plans/\(plan.key)", plan.document)
     }
-  }
-
-  func hasCaps() async throws -> Bool {
-    guard case .response(let response) = await torture.api.send("GET", "/v1/caps") else {
-      throw Program.Failure(description: "the API does not answer")
-    }
-    return response.status == 200
   }
 
   private func people() async throws {
