@@ -72,6 +72,7 @@ public final class Application: Sendable {
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     let erasures = Erasures(db: db)
+    let reservations = CapReservations(db: db, settings: project)
     let violations = Violations(db: db)
     let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
@@ -92,6 +93,7 @@ public final class Application: Sendable {
         Chore("segment refreshes", every: 1) {
           try await segments.refreshDue(atMost: 20, now: now())
         },
+        Chore("reservations", every: 5) { try await reservations.advance(now: now()) },
         Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
         Chore("making of months", every: 300) { try await partitions.make(now: now()) },
         Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
@@ -152,7 +154,7 @@ public final class Application: Sendable {
       ApprovalRoutes.endpoints(approvals),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
-      CapRoutes.endpoints(Caps(db: db)),
+      CapRoutes.endpoints(Caps(db: db)), PlanPaceRoutes.endpoints(PlanPaces(db: db)),
       StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
@@ -209,6 +211,7 @@ public final class Application: Sendable {
       ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
       ApprovalRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
+      PlanPaceRoutes.components,
       StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

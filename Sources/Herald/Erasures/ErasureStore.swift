@@ -9,6 +9,7 @@ enum ErasureStore {
   static let deleted = [
     "identities", "identity_history", "user_parts", "consents", "consent_history", "devices",
     "user_tags", "segment_members", "job_members", "cap_uses",
+    "cap_reservations",
   ]
 
   /// Rows that stay, with what makes each anonymous. `left`: which are not yet. All by an index that

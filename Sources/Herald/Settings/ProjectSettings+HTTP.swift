@@ -28,6 +28,7 @@ extension ProjectSettings {
     }
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
+    holidays = reader.objects("holidays", count: 0...100, Holiday.init) ?? []
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -77,7 +78,8 @@ extension ProjectSettings {
     return [
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
-      "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
+      "quiet_hours": quietHours?.json ?? .null,
+      "holidays": .array(holidays.map(\.json)), "retention": retention.json,
       "orders": orders.json,
     ]
   }
@@ -99,6 +101,7 @@ extension ProjectSettings {
         "time_zone?": Schema.text(1...64),
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
+        "holidays?": Schema.array(Holiday.schema, max: 100),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
       ])
     }
@@ -106,7 +109,7 @@ extension ProjectSettings {
     consents = Schema.object(["unknown": Schema.object(["marketing": .object(permissions)])])
     return Schema.object([
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
-      "quiet_hours": Schema.nullable(quietHours),
+      "quiet_hours": Schema.nullable(quietHours), "holidays": Schema.array(Holiday.schema),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
     ])
   }

@@ -9,7 +9,8 @@ enum UserExport {
     "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
     "devices",
     "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits",
-    "attempts", "receipts", "queue", "cap_uses", "coupon_issues", "coupon_redemptions",
+    "attempts", "receipts", "queue", "cap_uses", "cap_reservations", "coupon_issues",
+    "coupon_redemptions",
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {
