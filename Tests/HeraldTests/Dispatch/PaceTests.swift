@@ -51,7 +51,7 @@ import Testing
       try await scene.draft(PlanText.plan(#""limits": {"per_minute": 120}"#))
       #expect(try await put(3).status == 422)
       #expect(try await put(0).status == 422)
-      let slow = try await put(0.01)
+      let slow = try await put(.double(0.01))
       #expect(slow.json["effective_per_second"]?.doubleValue == 0.01)
       #expect(try await scene.approve(try await scene.submit()).status == 200)
       try await scene.drain()
