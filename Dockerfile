@@ -9,6 +9,7 @@ WORKDIR /source
 COPY Package.swift ./
 RUN swift package resolve
 COPY Migrations Migrations
+COPY Library Library
 COPY Sources Sources
 # Not built, but the package description names it.
 COPY Tests Tests

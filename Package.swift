@@ -46,9 +46,14 @@ let package = Package(
       resources: [.embedInCode("sql")], swiftSettings: strict),
 
     .target(
+      name: "PlanLibrary", path: "Library", sources: ["PlanLibrary.swift"],
+      resources: [.embedInCode("plans")], swiftSettings: strict),
+
+    .target(
       name: "Herald",
       dependencies: [
         "JSON", "Cryptography", "Postgres", "HTTP", "Conditions", "Templates", "Migrations",
+        "PlanLibrary",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -13,6 +13,8 @@ external_id. All write the same rows to the same tables of one PostgreSQL and ta
   --import N   also `herald import events` of N events from NDJSON (1,000,000)
   --segment    also the same events as Segment's clients send them, POST /v1/batch
   --half       also the latency of single events at half of the rate found
+  --beside N   instead: the latency of single events at a steady rate, alone and beside an import of N
+               lines (200,000), in turns
   --growth N   instead: Herald's and libpq's rate at 1 M events and on the way to N million"""
 
 import argparse
@@ -91,7 +93,7 @@ class Bench:
         return dict(rate=count / took, p50=p50, p99=p99, own=1e6 * cpu / count,
                     postgres=1e6 * span.cpu["postgres"] / count, rss=0)
 
-    def http(self, server, connections, size, pause=0, path="/v1/events"):
+    def http(self, server, connections, size, pause=0, path="/v1/events", alone=True):
         self.run += 1
         script = self.directory / "events.lua"
         script.write_text(SCRIPT.format(
@@ -110,7 +112,8 @@ class Bench:
             raise RuntimeError(text)
         answered = size * int(re.search(r"(\d+) requests in", text)[1])
         stored = self.events() - before
-        self.check(answered, stored, size * connections)
+        if alone:
+            self.check(answered, stored, size * connections)
         p50, p99 = (milliseconds(re.search(rf"^\s+{share}%\s+(\S+)", text, re.M)[1])
                     for share in (50, 99))
         rate = size * float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1])
@@ -146,6 +149,7 @@ def main():
     options.add_argument("--import", type=int, default=0, dest="imported")
     options.add_argument("--half", action="store_true")
     options.add_argument("--segment", action="store_true")
+    options.add_argument("--beside", type=int, default=0)
     options.add_argument("--growth", type=int, default=0)
     options = options.parse_args()
     print(f"ingestion: {usage.conditions()}; PostgreSQL with default durability, wrk with one "
@@ -157,6 +161,8 @@ def main():
             bench = Bench(options, directory, cluster, url, sql)
             if options.growth:
                 growth(bench, herald)
+            elif options.beside:
+                beside(bench, herald)
             else:
                 compare(bench, herald)
                 if options.imported:
@@ -220,7 +226,37 @@ def imported(bench, herald):
           f"{1e6 * span.cpu['postgres'] / count:.1f}, {span.peak_rss:.0f} MB")
 
 
-def write(path, count):
+def beside(bench, herald, pause=64):
+    """64 connections, each an event every `pause` ms or so."""
+    count, path = bench.options.beside, bench.directory / "events.ndjson"
+    alone, loaded, rates = [], [], []
+    bench.http(herald, 64, 1, pause)
+    for round in range(bench.options.rounds):
+        alone.append(bench.http(herald, 64, 1, pause))
+        write(path, count, f"beside-{round}")
+        with subprocess.Popen(
+                [BINARY, "import", "events", path, "--url", f"http://127.0.0.1:{herald.port}",
+                 "--key", ADMIN], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as importing:
+            while not done(bench):
+                time.sleep(0.05)
+            before, began = done(bench), time.monotonic()
+            loaded.append(bench.http(herald, 64, 1, pause, alone=False))
+            taken, seconds = done(bench) - before, time.monotonic() - began
+            assert importing.poll() is None, "the import was over too early; give it more lines"
+            rates.append(taken / seconds)
+            assert importing.wait() == 0
+        bench.sql.run("DELETE FROM jobs")
+    bench.show("single events, alone", alone)
+    bench.show("single events, beside an import", loaded)
+    print(f"    = p99 {median(b['p99'] / a['p99'] for a, b in zip(alone, loaded)):.1f} x as long; "
+          f"the import went on at {median(rates):,.0f} lines/s")
+
+
+def done(bench):
+    return int(bench.sql.value("SELECT coalesce(sum(done), 0)::bigint FROM jobs"))
+
+
+def write(path, count, name="import"):
     """The last four weeks' events, in the order of time."""
     rng = random.Random(1)
     start = datetime.now(timezone.utc) - timedelta(days=28)
@@ -229,7 +265,7 @@ def write(path, count):
         for n in range(count):
             at = (start + n * step).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             file.write(
-                f'{{"message_id":"import-{n}","user":{{"external_id":"u-{rng.randint(1, PEOPLE)}"}},'
+                f'{{"message_id":"{name}-{n}","user":{{"external_id":"u-{rng.randint(1, PEOPLE)}"}},'
                 f'"name":"order_paid","timestamp":"{at}","properties":{{"order_id":"o-{n}",'
                 f'"amount":128.5,"currency":"CNY"}}}}\n')
 

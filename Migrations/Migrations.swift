@@ -23,6 +23,10 @@ public enum Migrations {
     (18, "triggers", PackageResources._018_triggers_sql),
     (19, "caps", PackageResources._019_caps_sql),
     (20, "reservations", PackageResources._020_reservations_sql),
+    (23, "approvals", PackageResources._023_approvals_sql),
+    (24, "guards", PackageResources._024_guards_sql),
+    (25, "library", PackageResources._025_library_sql),
+    (28, "flagged_events", PackageResources._028_flagged_events_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

@@ -12,7 +12,8 @@ struct HeraldCommand: AsyncParsableCommand {
     version: Application.version,
     subcommands: [
       ServeCommand.self, DemoCommand.self, ImportCommand.self, MigrateCommand.self,
-      KeysCommand.self, GatewayCommand.self, DoctorCommand.self, BackupCommand.self,
+      KeysCommand.self, GatewayCommand.self, WatchCommand.self, DoctorCommand.self,
+      BackupCommand.self,
       RestoreCommand.self, ResumeCommand.self, OpenAPICommand.self, ClusterCommand.self,
     ])
 

@@ -49,6 +49,13 @@ public struct Template: Sendable, Equatable {
     for case .place(let path, _) in pieces where !seen.contains(path) { seen.append(path) }
     return seen
   }
+
+  /// Those of `references` that are shown somewhere without a default.
+  public var needs: [TemplatePath] {
+    var seen: [TemplatePath] = []
+    for case .place(let path, nil) in pieces where !seen.contains(path) { seen.append(path) }
+    return seen
+  }
 }
 
 /// Where a value comes from: `user.address.city`.

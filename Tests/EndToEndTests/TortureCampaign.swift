@@ -70,7 +70,7 @@ struct TortureCampaign: Sendable {
       key: key, recipients: shape.recipients, approver: second, operator_: first)
   }
 
-  private static func client(
+  static func client(
     _ role: String, _ principal: String, _ scene: TortureScene
   ) async throws -> APIClient {
     let made = try await scene.api.call(

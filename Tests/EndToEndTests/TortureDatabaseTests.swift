@@ -15,7 +15,7 @@ extension Torture {
     func crashes() async throws {
       let crashes = form.pick(short: 3, long: 10)
       var shape = TortureCampaign.Shape()
-      shape.recipients = form.pick(short: 600, long: 5000)
+      shape.recipients = form.pick(short: 600, long: 20_000)
       shape.pace = form.pick(short: 150, long: 300)
       print("Torture database: HERALD_SEED=\(form.seed), \(crashes) crashes of PostgreSQL")
       try await TortureScene.run { scene in

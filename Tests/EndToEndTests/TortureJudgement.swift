@@ -110,9 +110,9 @@ func judge(
   #expect(count == 0, "the first: \(ledger.faults.first ?? "")", sourceLocation: sourceLocation)
   #expect(ledger.repeats <= idempotent, sourceLocation: sourceLocation)
   #expect(unknown <= once, sourceLocation: sourceLocation)
-  #expect(ledger.count("failed", "set_aside") == 0, sourceLocation: sourceLocation)
-  // What was out at three kills in a row cannot be told from what causes them. It is rare.
-  let blamed = ledger.count("unknown", "set_aside")
-  if blamed > 0 { print("  \(blamed) set aside after three kills in flight") }
+  // A row that three workers died over is set aside by name, before it was handed over (failed) or
+  // while it was out (unknown); one that three kills in a row happened to hit cannot be told from it.
+  let blamed = ledger.count("failed", "set_aside") + ledger.count("unknown", "set_aside")
+  if blamed > 0 { print("  \(blamed) set aside after three kills over them") }
   #expect(blamed <= flights.count / 5, sourceLocation: sourceLocation)
 }

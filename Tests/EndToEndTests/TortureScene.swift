@@ -13,7 +13,8 @@ struct TortureScene: Sendable {
   static let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
   private static let adminKey = "hk_torture_admin_key_for_tests"
 
-  let cluster: DurableCluster
+  /// Nil where the test is content with the database of all tests, which must not be crashed.
+  let durable: DurableCluster?
   let url: String
   /// For looking at the tables; Herald has its own connections.
   let pool: Pool
@@ -35,15 +36,18 @@ struct TortureScene: Sendable {
     var retryRate = 0.02
   }
 
+  /// - Parameter needsCrashes: whether it must be the PostgreSQL that may be crashed.
   static func run(
-    _ setting: Setting = Setting(), _ body: (TortureScene) async throws -> Void
+    _ setting: Setting = Setting(), needsCrashes: Bool = true,
+    _ body: (TortureScene) async throws -> Void
   ) async throws {
-    let cluster = try #require(DurableCluster.current)
+    let durable = DurableCluster.current
+    if needsCrashes { try #require(durable != nil) }
     var template = Array("/tmp/herald-torture.XXXXXX".utf8CString)
     let made = try #require(mkdtemp(&template))
     let directory = String(cString: made)
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    try await cluster.withDatabase { url in
+    try await emptyDatabase(durable) { url in
       let programs = try ProgramGroup(directory: directory)
       let pool = Pool(
         PoolConfiguration(
@@ -51,7 +55,7 @@ struct TortureScene: Sendable {
         logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
       let result: Result<Void, any Error>
       do {
-        let scene = try await open(cluster, url, pool, programs, directory, setting)
+        let scene = try await open(durable, url, pool, programs, directory, setting)
         result = .success(try await body(scene))
       } catch {
         result = .failure(error)
@@ -62,8 +66,17 @@ struct TortureScene: Sendable {
     }
   }
 
+  var cluster: DurableCluster { get throws { try #require(durable) } }
+
+  private static func emptyDatabase(
+    _ durable: DurableCluster?, _ body: (String) async throws -> Void
+  ) async throws {
+    if let durable { return try await durable.withDatabase(body) }
+    try await withDatabase(migrations: []) { try await body(TestDatabase.current.url) }
+  }
+
   private static func open(
-    _ cluster: DurableCluster, _ url: String, _ pool: Pool, _ programs: ProgramGroup,
+    _ durable: DurableCluster?, _ url: String, _ pool: Pool, _ programs: ProgramGroup,
     _ directory: String, _ setting: Setting
   ) async throws -> TortureScene {
     let migration = try programs.start(
@@ -83,7 +96,7 @@ struct TortureScene: Sendable {
     }
     let port = try freePort()
     return TortureScene(
-      cluster: cluster, url: url, pool: pool, programs: programs, directory: directory,
+      durable: durable, url: url, pool: pool, programs: programs, directory: directory,
       gateway: "http://\(said)", port: port,
       api: APIClient(base: "http://127.0.0.1:\(port)", key: adminKey),
       leaseSeconds: setting.leaseSeconds)
@@ -98,13 +111,15 @@ struct TortureScene: Sendable {
   }
 
   /// Starts a process of Herald.
-  /// - Parameter through: another way to the database than its own URL.
+  /// - Parameters:
+  ///   - url: another way to the database than its own URL.
+  ///   - isMoved: whether its business clock is the test's.
   func start(
     _ roles: String = "api,worker", port: Int? = nil, through url: String? = nil,
-    environment: [String: String] = [:]
+    environment: [String: String] = [:], isMoved: Bool = false
   ) throws -> Program {
     try programs.start(
-      "herald", [Self.binary, "serve"],
+      "herald", [Self.binary, "serve"] + (isMoved ? ["--test-clock"] : []),
       environment: [
         "HERALD_DATABASE_URL": url ?? self.url, "HERALD_DATA_DIR": directory,
         "HERALD_SECRETS_KEY": String(repeating: "5a", count: 32),

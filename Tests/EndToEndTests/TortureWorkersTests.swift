@@ -15,9 +15,9 @@ extension Torture {
       .enabled(if: TortureForm.current.isLong, "only in `make torture`"))
     func kills() async throws {
       var shape = TortureCampaign.Shape()
-      shape.recipients = 10_000
+      shape.recipients = 20_000
       shape.pace = 200
-      let kills = 40
+      let kills = 50
       print("Torture workers: HERALD_SEED=\(form.seed), 3 workers, \(kills) kills")
       try await TortureScene.run { scene in
         var random = TortureRandom(seed: form.seed)

@@ -12,6 +12,7 @@ UNREACHABLE = {
     ("GET /v1/segments/{key}/users", "422"): "a stored segment that has become too expensive",
     ("GET /v1/segments/{key}/insight", "422"): "a stored segment that has become too expensive",
     ("PUT /v1/senders/{key}", "409"): "the secrets were encrypted under another key",
+    ("PUT /v1/sources/{key}", "409"): "the secrets were encrypted under another key",
 }
 
 

@@ -27,6 +27,8 @@ export HERALD_ADMIN_KEY=hk_conformance_admin_key
 # Without HERALD_DATABASE_URL a private PostgreSQL cluster is made there; a database that is given
 # must be empty.
 export HERALD_DATA_DIR=$work/data
+# Messages carry unsubscribe links of it.
+export HERALD_PUBLIC_URL=$HERALD_URL
 mkdir -p "$CONFORMANCE_DIR"
 rm -f "$CONFORMANCE_DIR"/seen-*.tsv
 

@@ -112,11 +112,26 @@ def plans(made):
     return found, approvals
 
 
+def unsubscribable(made):
+    """A message with a link out of it."""
+    operator = made["operator"]
+    call("PUT", "/v1/templates/leave", {"channel": "sms", "content": {
+        "text": "Hi, no more: {{ unsubscribe_url }}", "signature": "Herald"}}, operator)
+    call("PUT", "/v1/plans/leave", {
+        "name": "Leave", "trigger": {"segment": "list0", "at": "now"}, "category": "news",
+        "steps": [{"id": "hello", "send": {"chain": [{"channel": "sms", "template": "leave"}]}}]},
+         operator)
+    asked = call("POST", "/v1/plans/leave/submit", {}, operator)
+    call("POST", f"/v1/approvals/{asked['approval']}/approve", {"hash": asked["hash"]},
+         made["approver"])
+
+
 def main():
     made = keys()
     ids = users(60)
     catalogue(made["operator"])
     found, approvals = plans(made)
+    unsubscribable(made)
     call("POST", "/v1/events", {"events": [
         {"message_id": f"m-{n}", "user": f"external_id:u-{n}", "name": "order_paid",
          "properties": {"amount": 12.5, "order_id": f"o-{n}"}} for n in range(20)]})

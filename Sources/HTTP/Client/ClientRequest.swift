@@ -18,6 +18,9 @@ public struct ClientRequest: Sendable {
   /// ``ClientConfiguration/maxConnectionsPerGroup`` connections.
   public var group: String
   public var version: ClientVersion
+  /// Gets the body of a 2xx as it comes, in place of ``ClientResponse/body``. Called on the client's one
+  /// thread, which waits for it: for clients that do nothing else.
+  public var sink: (@Sendable (UnsafeRawBufferPointer) -> Void)?
 
   public init(
     method: String = "GET", url: String, headers: [(String, String)] = [], body: [UInt8] = [],

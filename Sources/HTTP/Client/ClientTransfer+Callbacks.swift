@@ -49,6 +49,10 @@ extension ClientTransfer {
     guard let pointer, let context else { return 0 }
     let bytes = UnsafeRawBufferPointer(start: pointer, count: size * count)
     let transfer = from(context)
+    if let sink = transfer.submission?.request.sink, 200..<300 ~= transfer.status {
+      sink(bytes)
+      return bytes.count
+    }
     let room = (transfer.submission?.request.maxResponseBytes ?? 0) - transfer.body.count
     transfer.body.append(contentsOf: bytes.prefix(max(0, room)))
     guard bytes.count > room else { return bytes.count }

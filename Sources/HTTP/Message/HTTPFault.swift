@@ -62,7 +62,8 @@ extension HTTPFault {
   static let badExpectation = HTTPFault(
     status: 417, code: "expectation_failed", detail: "The only expectation met is 100-continue.")
   static let notFound = HTTPFault(
-    status: 404, code: "not_found", detail: "There is nothing at this path.")
+    status: 404, code: "not_found",
+    detail: "There is nothing at this path; check it against the API's description.")
   static func methodNotAllowed(_ allow: [HTTPMethod]) -> HTTPFault {
     HTTPFault(
       status: 405, code: "method_not_allowed",

@@ -57,7 +57,9 @@ public final class Keys: Sendable {
     _ request: Request, keyInBody: @Sendable () -> String? = { nil }, now: Date
   ) async throws -> Caller {
     let refused = HeraldError(
-      .unauthorized, "A valid API key is needed: `Authorization: Bearer hk_…`.")
+      .unauthorized,
+      "A valid API key is needed: `Authorization: Bearer hk_…`. An admin makes one with "
+        + "POST /v1/keys.")
     let header = request.apiKey
     if let header, isKnown(header), let caller = try await find(secret: header, now: now) {
       return caller

@@ -21,6 +21,8 @@ public final class Application: Sendable {
   /// The OpenAPI document over all endpoints.
   public var openAPI: [UInt8] { document.bytes }
   public let restorations: Restorations
+  /// To be closed when the server is to stop: its streams end by nothing else.
+  public let liveFeeds: LiveFeeds
   public let checkup: Checkup
   private let document: OpenAPI.Published
   private let metrics: Metrics
@@ -69,6 +71,7 @@ public final class Application: Sendable {
     dispatcher = Dispatcher(
       db: db, senders: senders, settings: dispatch, projectSettings: project, now: now,
       handovers: mark, links: links, logger: logger)
+    liveFeeds = LiveFeeds(db: db, projectSettings: project, now: now)
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     let erasures = Erasures(db: db)
@@ -85,6 +88,8 @@ public final class Application: Sendable {
       allowPrivate: allowPrivate,
       wake: sourcesWake)
     let audits = audits
+    let approvals = Approvals(db: db, settings: project, wake: wake)
+    let guards = PlanGuards(db: db, settings: project)
     housekeeper = Housekeeper(
       chores: [
         Chore("audit seal", every: 1) { try await audits.seal() },
@@ -94,6 +99,16 @@ public final class Application: Sendable {
           try await segments.refreshDue(atMost: 20, now: now())
         },
         Chore("reservations", every: 5) { try await reservations.advance(now: now()) },
+        Chore("approvals", every: 5) {
+          for reminder in try await approvals.follow(now: now()) { logger.notice("\(reminder)") }
+        },
+        Chore("guards of rates", every: 5) {
+          for pause in try await guards.watchRates(now: now()) { logger.warning("\(pause)") }
+        },
+        Chore("guards of streams", every: 60) {
+          for pause in try await guards.watchStreams(now: now()) { logger.warning("\(pause)") }
+        },
+        Chore("forgetting of minutes", every: 300) { try await guards.prune(now: now()) },
         Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
         Chore("making of months", every: 300) { try await partitions.make(now: now()) },
         Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },
@@ -118,7 +133,6 @@ public final class Application: Sendable {
     let events = Events(writer: writer)
     document = OpenAPI.Published()
     let tags = Tags(db: db)
-    let approvals = Approvals(db: db, settings: project, wake: wake)
     let reports = Reports(db: db, settings: project, wake: wake)
     checkup = Checkup(db: db, audits: audits, reports: reports, senders: senders)
     endpoints = [
@@ -149,9 +163,12 @@ public final class Application: Sendable {
       SenderRoutes.endpoints(senders),
       ReceiptRoutes.endpoints(Receipts(db: db, senders: senders)),
       PlanRoutes.endpoints(Plans(db: db, wake: wake), approvals),
+      PlanPackageRoutes.endpoints(PlanPackages(db: db)),
+      ReadyPlanRoutes.endpoints(ReadyPlans(packages: PlanPackages(db: db))),
       TriggerRoutes.endpoints(
         Triggers(db: db, wake: wake), Scenes(db: db, wake: wake)),
       ApprovalRoutes.endpoints(approvals),
+      LiveRoutes.endpoints(liveFeeds, keys, now: now),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
       CapRoutes.endpoints(Caps(db: db)), PlanPaceRoutes.endpoints(PlanPaces(db: db)),
@@ -208,8 +225,9 @@ public final class Application: Sendable {
       ViolationRoutes.components, JobRoutes.components, SourceRoutes.components,
       SegmentRoutes.components,
       TemplateRoutes.components, CouponRoutes.components, SenderRoutes.components,
-      ReceiptRoutes.components, PlanRoutes.components, TriggerRoutes.components,
-      ApprovalRoutes.components,
+      ReceiptRoutes.components, PlanRoutes.components, PlanPackageRoutes.components,
+      ReadyPlanRoutes.components, TriggerRoutes.components,
+      ApprovalRoutes.components, LiveRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
       PlanPaceRoutes.components,
       StopRoutes.components,

@@ -152,6 +152,9 @@ public struct Call: Sendable {
 
   /// The body as JSON. 400 `malformed_json` with the place when it is none.
   public func json() throws -> JSONValue {
+    guard !request.body.isEmpty else {
+      throw HeraldError(.malformedJSON, "A JSON body is needed here; send one.", pointer: "")
+    }
     do {
       return try JSONScanner.parse(request.body)
     } catch let fault {

@@ -16,6 +16,7 @@ public struct ErrorCode: Sendable, Hashable {
   public static let unauthorized = ErrorCode("unauthorized", 401)
   public static let forbidden = ErrorCode("forbidden", 403)
   public static let selfApproval = ErrorCode("self_approval", 403)
+  public static let notIndependent = ErrorCode("not_independent", 403)
   public static let notFound = ErrorCode("not_found", 404)
   public static let conflict = ErrorCode("conflict", 409)
   public static let wrongState = ErrorCode("wrong_state", 409)
@@ -57,10 +58,18 @@ public struct HeraldError: Error, Sendable {
     self.retryAfter = retryAfter
   }
 
-  /// "There is no tag 'vip'."
+  /// "There is no tag 'vip'; GET /v1/tags lists them."
   public static func notFound(_ kind: String, _ key: String) -> HeraldError {
-    HeraldError(.notFound, "There is no \(kind) '\(key)'.")
+    let list = lists[kind].map { "; GET \($0) lists them" } ?? ""
+    return HeraldError(.notFound, "There is no \(kind) '\(key)'\(list).")
   }
+
+  /// Where things of a kind are listed.
+  private static let lists = [
+    "approval": "/v1/approvals", "coupon": "/v1/coupons", "plan": "/v1/plans",
+    "segment": "/v1/segments", "sender": "/v1/senders", "source": "/v1/sources", "tag": "/v1/tags",
+    "template": "/v1/templates", "key": "/v1/keys",
+  ]
 
   /// 422 with all faults; the first one's sentence leads. `faults` must not be empty.
   public static func invalid(_ faults: [JSONFault]) -> HeraldError {

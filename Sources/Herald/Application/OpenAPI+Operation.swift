@@ -51,8 +51,9 @@ extension OpenAPI {
     if endpoint.takesIdempotencyKey {
       header.append([
         "name": "Idempotency-Key", "in": "header", "required": false,
-        "schema": ["type": "string", "pattern": "^[!-~]{1,255}$"],
-        "description": "Makes the request safe to send again for 24 hours.",
+        "schema": ["type": "string", "pattern": "^[!#-~][!-~]{0,254}$|^\"[!#-~][!-~]{0,253}$"],
+        "description":
+          "Makes the request safe to send again for 24 hours; quotes around it are no part of it.",
       ])
     }
     return path + query + header

@@ -8,4 +8,13 @@ enum ApprovalPolicy {
   static func isBarred(principal: String, makers: Set<String>, authors: Set<String>) -> Bool {
     authors.contains(principal) || !makers.isDisjoint(with: authors)
   }
+
+  /// Whether two who agree are two people: neither decides with a key that the other one made.
+  static func areIndependent(
+    _ one: (principal: String, makers: Set<String>),
+    _ other: (principal: String, makers: Set<String>)
+  ) -> Bool {
+    one.principal != other.principal && !one.makers.contains(other.principal)
+      && !other.makers.contains(one.principal)
+  }
 }

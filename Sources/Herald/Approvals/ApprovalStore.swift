@@ -4,21 +4,38 @@ import Postgres
 
 enum ApprovalStore {
   static func insert(
-    _ id: UUID, _ manifest: Manifest, frozen: JSONValue, hash: String, dryRun: JSONValue,
-    diff: JSONValue, comment: String?, by caller: Caller, now: Date, in tx: Transaction
+    _ id: UUID, _ new: Submission, by caller: Caller, now: Date, in tx: Transaction
   ) throws {
     try tx.execute(
       """
-      INSERT INTO approvals (id, plan, version, hash, manifest, dry_run, diff, comment, state,
-        submitted_by, submitted_key, submitted_at)
-      VALUES (\(id), \(manifest.plan), \(manifest.version)::integer, \(hash), \(JSONB(frozen)),
-        \(JSONB(dryRun)), \(JSONB(diff)), \(comment), 'pending', \(caller.principal),
-        \(caller.keyID), \(now))
+      INSERT INTO approvals (id, plan, version, hash, manifest, dry_run, diff, lint, demand, comment,
+        state, submitted_by, submitted_key, submitted_at, expires_at, remind_at)
+      VALUES (\(id), \(new.plan), \(new.version)::integer, \(new.hash), \(JSONB(new.manifest)),
+        \(JSONB(new.dryRun)), \(JSONB(new.diff)), \(JSONB(new.lint)), \(JSONB(new.demand.json)),
+        \(new.comment), 'pending', \(caller.principal), \(caller.keyID), \(now),
+        \(new.expiresAt), \(new.remindAt))
       """)
   }
 
+  /// What is written down at a submission.
+  struct Submission {
+    let plan: String
+    let version: Int
+    let hash: String
+    let manifest: JSONValue
+    let dryRun: JSONValue
+    let diff: JSONValue
+    let lint: JSONValue
+    let demand: ApprovalDemand
+    let comment: String?
+    let expiresAt: Date
+    let remindAt: Date?
+  }
+
+  /// With its decisions and comments.
   static func find(_ id: UUID, in db: any Queryable) throws -> Approval? {
-    try db.one("SELECT \(columns) FROM approvals WHERE id = \(id)").map(Approval.init)
+    let found = try db.one("SELECT \(columns) FROM approvals WHERE id = \(id)")
+    return try found.map { try complete([Approval($0)], in: db)[0] }
   }
 
   static func load(_ id: UUID, in db: any Queryable) throws -> Approval {
@@ -33,7 +50,7 @@ enum ApprovalStore {
   ) throws -> [Approval] {
     let before = page.after?.values.first.flatMap(UUID.init(uuidString:))
     // Ids are ordered by time: newest first.
-    return try db.query(
+    let found = try db.query(
       """
       SELECT \(columns) FROM approvals
       WHERE (\(before)::uuid IS NULL OR id < \(before))
@@ -42,6 +59,7 @@ enum ApprovalStore {
       ORDER BY id DESC LIMIT \(page.limit + 1)
       """
     ).map(Approval.init)
+    return try complete(found, in: db)
   }
 
   static func decide(
@@ -97,8 +115,8 @@ enum ApprovalStore {
   }
 
   private static let columns: SQL = """
-    id, plan, version, hash, manifest, dry_run, diff, comment, state, submitted_by, submitted_at,
-    decided_by, decided_at, decision_comment
+    id, plan, version, hash, manifest, dry_run, diff, lint, demand, comment, state, submitted_by,
+    submitted_at, decided_by, decided_at, decision_comment, expires_at, reminders
     """
 }
 
@@ -118,5 +136,9 @@ extension Approval {
     decidedBy = try row.get("decided_by")
     decidedAt = try row.get("decided_at")
     decisionComment = try row.get("decision_comment")
+    demand = try ApprovalDemand(stored: row.json("demand"))
+    lint = try row.json("lint")
+    expiresAt = try row.get("expires_at")
+    reminders = try row.get("reminders")
   }
 }

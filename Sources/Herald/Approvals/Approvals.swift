@@ -46,20 +46,42 @@ public struct Approvals: Sendable {
       let dryRun = try DryRun(manifest, document, now: now, project: project, in: tx)
       try dryRun.refuseImpossible(document)
       let live = try plan.liveVersion.map { try PlanStore.version(key, $0, in: tx) }
+      let rules = project.approvals
+      let demand = ApprovalDemand(
+        try ApprovalMeasure(dryRun, manifest, document), rules: rules.rules)
       try PlanStore.freeze(key, number, manifest: frozen, hash: hash, now: now, in: tx)
       try PlanStore.save(
         plan, draft: number, live: plan.liveVersion, paused: plan.paused, now: now, in: tx)
-      try ApprovalStore.insert(
-        id, manifest, frozen: frozen, hash: hash, dryRun: dryRun.json,
-        diff: ManifestDiff.between(live?.manifest, frozen), comment: comment, by: caller, now: now,
-        in: tx)
+      let submission = ApprovalStore.Submission(
+        plan: key, version: number, hash: hash, manifest: frozen, dryRun: dryRun.json,
+        diff: ManifestDiff.between(live?.manifest, frozen),
+        lint: try Self.lint(dryRun, manifest, document, project, in: tx), demand: demand,
+        comment: comment,
+        expiresAt: now.addingTimeInterval(Double(rules.expireAfter.seconds)),
+        remindAt: rules.remindAfter.map { now.addingTimeInterval(Double($0.seconds)) })
+      try ApprovalStore.insert(id, submission, by: caller, now: now, in: tx)
       try AuditStore.append(
         AuditEntry(
           "plan.submitted", "plan", key,
-          after: ["version": .int(number), "hash": .string(hash), "approval": .id(id)],
-          by: caller, at: now), in: tx)
+          after: [
+            "version": .int(number), "hash": .string(hash), "approval": .id(id),
+            "demand": demand.json,
+          ], by: caller, at: now), in: tx)
       return try ApprovalStore.load(id, in: tx)
     }
+  }
+
+  private static func lint(
+    _ dryRun: DryRun, _ manifest: Manifest, _ document: PlanDocument, _ project: ProjectSettings,
+    in tx: Transaction
+  ) throws -> JSONValue {
+    var properties: Set<String> = []
+    if case .event(let trigger) = document.trigger {
+      properties = try CatalogueStore.properties(of: trigger.event, in: tx)
+    }
+    let lint = ContentLint(
+      document: document, dryRun: dryRun, rules: project.content, properties: properties)
+    return .array(try lint.findings(manifest.templates).map(\.json))
   }
 
   /// What launching the draft, or else the live version, would come to now. Changes nothing.
@@ -89,95 +111,5 @@ public struct Approvals: Sendable {
       try ApprovalStore.list(page, state: state, plan: plan, in: $0)
     }
     return Page(rows, page) { [$0.id.text] }
-  }
-
-  /// Approves exactly the manifest of `hash`. The version becomes the live one and is armed for
-  /// its launch; the one before is superseded for new entrants.
-  public func approve(
-    _ id: UUID, hash: String, comment: String?, by caller: Caller, now: Date
-  ) async throws -> Approval {
-    let approval = try await decide(
-      id, .approved, hash: hash, comment: comment, by: caller, now: now
-    ) { plan, draft, tx in
-      _ = try PlanLifecycle.after(draft.state, .approve)
-      let document = try PlanDocument.stored(draft.document)
-      if let number = plan.liveVersion {
-        let live = try PlanStore.version(plan.key, number, in: tx)
-        if let state = PlanLifecycle.next(live.state, .supersede) {
-          try PlanStore.setState(live, state, now: now, in: tx)
-        }
-      }
-      let launchAt = document.launchAt(approvedAt: now)
-      try PlanStore.setState(draft, .approved, launchAt: launchAt, now: now, in: tx)
-      try PlanStore.save(plan, draft: nil, live: draft.version, paused: false, now: now, in: tx)
-      // Whoever comes right after the approval enters.
-      if document.trigger.isStanding, launchAt <= now {
-        try StandingPlan.open(draft, document, now: now, in: tx)
-      }
-      // A pause ends with the approval; what people of earlier versions wait for goes on.
-      if plan.paused { try QueueStore.unpark(plan: plan.key, now: now, in: tx) }
-    }
-    wake.call()
-    return approval
-  }
-
-  public func reject(
-    _ id: UUID, hash: String, comment: String?, by caller: Caller, now: Date
-  ) async throws -> Approval {
-    try await decide(id, .rejected, hash: hash, comment: comment, by: caller, now: now) {
-      _, draft, tx in
-      let state = try PlanLifecycle.after(draft.state, .reject)
-      try PlanStore.setState(draft, state, reason: comment, now: now, in: tx)
-    }
-  }
-
-  private func decide(
-    _ id: UUID, _ state: Approval.State, hash: String, comment: String?, by caller: Caller,
-    now: Date, _ change: @escaping @Sendable (Plan, PlanVersion, Transaction) throws -> Void
-  ) async throws -> Approval {
-    try await db.write { tx in
-      let key = try ApprovalStore.load(id, in: tx).plan
-      let plan = try PlanStore.lock(key, in: tx)
-      // Read again: it may have been decided while the lock was waited for.
-      let approval = try ApprovalStore.load(id, in: tx)
-      guard approval.state == .pending else {
-        throw HeraldError(
-          .wrongState, "This approval is \(approval.state.rawValue) already; list the pending ones."
-        )
-      }
-      try Self.bar(caller, from: approval, in: tx)
-      guard hash == approval.hash else {
-        throw HeraldError(
-          .hashChanged,
-          "The hash is not that of what was submitted; read the approval again and decide on that.",
-          pointer: "/hash")
-      }
-      let version = try PlanStore.version(key, approval.version, in: tx)
-      try change(plan, version, tx)
-      try ApprovalStore.decide(id, state, comment: comment, by: caller, now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "plan.\(state.rawValue)", "plan", key,
-          after: [
-            "version": .int(approval.version), "hash": .string(hash), "approval": .id(id),
-            "comment": .optional(comment),
-          ], by: caller, at: now), in: tx)
-      return try ApprovalStore.load(id, in: tx)
-    }
-  }
-
-  private static func bar(_ caller: Caller, from approval: Approval, in tx: Transaction) throws {
-    let authors = try ApprovalStore.authors(
-      plan: approval.plan, upTo: approval.version, in: tx)
-    let makers = try ApprovalStore.makers(of: caller.keyID, in: tx)
-    guard
-      !ApprovalPolicy.isBarred(principal: caller.principal, makers: makers, authors: authors)
-    else {
-      throw HeraldError(
-        .selfApproval,
-        "Whoever edited or submitted this plan since its last approval cannot decide on it, with "
-          + "none of their keys and no key they made; ask another approver.")
-    }
-    try caller.mustBe([.admin, .approver])
   }
 }

@@ -2,6 +2,7 @@ import Conditions
 import Foundation
 import JSON
 import Postgres
+import Templates
 
 /// What a launch at this moment would come to, counted without sending or changing anything.
 struct DryRun {
@@ -12,13 +13,22 @@ struct DryRun {
   let byChannel: [String: Int]
   /// Codes that may be issued at most and will be at least, with what is left of them.
   let coupons: [String: (most: Int, least: Int, left: Int)]
+  /// What is left of every coupon the plan names.
+  let stock: [String: Int]
   /// Whether it depends on what people will do who comes to which step: `byChannel` and `coupons` say
   /// then how many it may be at most.
   let isUpperBound: Bool
   let finishesAt: Date
   /// Of an event trigger.
   let entries: RecentEntryStore.Count?
-  let overlaps: [JSONValue]
+  /// Who could enter at all, where that says more than who did or would: nobody entered lately, or
+  /// a call or scene picks people.
+  let everybody: Int?
+  /// Those who enter a crowd.
+  let entrants: Int
+  /// People who lack a variable that a template shows without a default, by its path.
+  let missing: [String: Int]
+  let calendar: PlanCalendar
   let samples: [JSONValue]
 
   init(
@@ -37,15 +47,21 @@ struct DryRun {
     let salt = "holdout:\(manifest.plan)"
     let buckets = document.holdoutBuckets
     var reach: SQL = ""
+    var reachable: [Channel: SQL] = [:]
     let links = document.reachOrder
     for (index, channel) in links.enumerated() {
-      let reachable = try SegmentCompiler.predicate(
+      let condition = try SegmentCompiler.predicate(
         .reachable(channel: channel.rawValue), closure: .empty, now: now,
         projectZone: project.timeZone,
         unknown: document.messageClass == .transactional
           ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent,
         group: document.category)
-      reach = reach + ", (\(reachable)) AS \(identifier: "reach_\(index)")"
+      reachable[channel] = condition
+      reach = reach + ", (\(condition)) AS \(identifier: "reach_\(index)")"
+    }
+    let shown = try Self.shown(manifest)
+    for (index, path) in shown.enumerated() {
+      reach = reach + ", (\(Self.lacks(path))) AS \(identifier: "lacks_\(index)")"
     }
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     // One pass over the crowd; a handful of its people are kept for samples.
@@ -60,7 +76,7 @@ struct DryRun {
           count(*) FILTER (WHERE fits AND held) AS held,
           (SELECT coalesce(array_agg(id), '{}') FROM (
             SELECT id FROM crowd WHERE fits AND NOT held LIMIT 5) AS s) AS samples
-          \(Self.counts(document, links))
+          \(Self.counts(document, links)) \(Self.lacking(shown.count))
         FROM crowd
         """
       ).unprepared())
@@ -77,25 +93,48 @@ struct DryRun {
       }
     }
     self.byChannel = byChannel.filter { $0.value > 0 }
+    var missing: [String: Int] = [:]
+    for (index, path) in shown.enumerated() {
+      missing[path.description] = try row.get("lack_\(index)")
+    }
+    self.missing = missing.filter { $0.value > 0 }
+    let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
     if case .event(let trigger) = document.trigger {
-      let scope = try manifest.userScope.map { try compile(.stored($0)) } ?? "true"
       entries = try RecentEntryStore.count(
         trigger, plan: manifest.plan, fits: "(\(fits)) AND (\(scope))", holdoutBuckets: buckets,
         projectZone: project.timeZone, now: now, in: tx)
     } else {
       entries = nil
     }
+    everybody =
+      try document.trigger.picksAnybody || entries?.month == 0
+      ? Self.everybody("(\(fits)) AND (\(scope))", in: tx) : nil
+    var stock: [String: Int] = [:]
+    for key in document.coupons { stock[key] = try CouponStore.stock(key, in: tx) }
+    self.stock = stock
     var coupons: [String: (most: Int, least: Int, left: Int)] = [:]
     let people = audience - unfit - heldOut
+    entrants = people
     let least = document.coupons(people: people, min)
     for (key, most) in document.coupons(people: people, max) {
-      coupons[key] = (most, least[key] ?? 0, try CouponStore.stock(key, in: tx))
+      coupons[key] = (most, least[key] ?? 0, stock[key] ?? 0)
     }
     self.coupons = coupons
     isUpperBound = !document.isForeseeable
     finishesAt = try Self.finish(manifest, document, byChannel, now: now, in: tx)
-    overlaps = try Self.overlaps(manifest.plan, in: tx)
+    calendar = try PlanCalendar(
+      manifest, document,
+      crowd: "(\(crowd)) AND (\(fits)) AND herald_bucket(\(salt), u.id::text) >= \(buckets)",
+      people: people, reach: reachable, finishesAt: finishesAt, now: now, project: project, in: tx)
     samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
+  }
+
+  /// People the plan may reach: of an event trigger the entries of the last 30 days; where nobody
+  /// knows beforehand who will enter, everybody who could.
+  var people: Int {
+    if let everybody { return everybody }
+    if let entries { return entries.month }
+    return entrants
   }
 
   /// 409 for what cannot be carried out: more people than the plan's own limit, fewer codes than
@@ -133,7 +172,8 @@ struct DryRun {
       "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
       "by_channel": .counts(byChannel), "upper_bound": .bool(isUpperBound),
       "coupons": .counts(coupons.mapValues(\.most)),
-      "finishes_at": .instant(finishesAt), "overlaps": .array(overlaps),
+      "missing_variables": .counts(missing), "finishes_at": .instant(finishesAt),
+      "overlaps": .array(calendar.overlaps), "calendar": .array(calendar.days),
       "samples": .array(samples),
     ]
   }
@@ -168,6 +208,11 @@ extension DryRun {
     return counts
   }
 
+  private static func everybody(_ fits: SQL, in tx: Transaction) throws -> Int {
+    let query: SQL = "SELECT count(*) AS n FROM users u WHERE u.erased_at IS NULL AND \(fits)"
+    return try tx.one(query.unprepared())?.get("n") ?? 0
+  }
+
   /// When the slowest sender is through, at the pace configured now.
   private static func finish(
     _ manifest: Manifest, _ document: PlanDocument, _ byChannel: [String: Int], now: Date,
@@ -190,19 +235,37 @@ extension DryRun {
     return start.addingTimeInterval(seconds + document.longestWait(from: start))
   }
 
-  /// Other plans that are live or about to be.
-  private static func overlaps(_ plan: String, in tx: Transaction) throws -> [JSONValue] {
-    try tx.query(
+  /// Attributes of users that a template shows without a default.
+  private static func shown(_ manifest: Manifest) throws -> [TemplatePath] {
+    var paths: [TemplatePath] = []
+    for (_, json) in manifest.templates.members {
+      for path in try PreparedTemplate(manifest: json).needs
+      where path.root == .user && path.names != ["id"] && !paths.contains(path) {
+        paths.append(path)
+      }
+    }
+    return paths
+  }
+
+  /// Over `users u`.
+  private static func lacks(_ path: TemplatePath) -> SQL {
+    if path.names == ["external_id"] {
+      return """
+        NOT EXISTS (SELECT FROM identities i WHERE i.user_id = u.id AND i.kind = 'external_id')
+        """
+    }
+    return """
+      coalesce(jsonb_typeof(u.attributes #> \(path.names)), 'null') IN ('null', 'object')
       """
-      SELECT v.plan, v.version, v.state, v.launch_at FROM plan_versions v
-      WHERE v.plan <> \(plan) AND v.state IN ('approved', 'live', 'paused')
-      ORDER BY v.plan LIMIT 50
-      """
-    ).map { row in
-      [
-        "plan": .string(try row.get("plan")), "state": .string(try row.get("state")),
-        "launch_at": .instant(try row.get("launch_at", as: Date?.self)),
-      ]
+  }
+
+  private static func lacking(_ count: Int) -> SQL {
+    (0..<count).reduce("") { counts, index in
+      counts
+        + """
+        , count(*) FILTER (WHERE fits AND NOT held AND \(identifier: "lacks_\(index)"))
+          AS \(identifier: "lack_\(index)")
+        """
     }
   }
 
@@ -212,10 +275,8 @@ extension DryRun {
     let users = try UserStore.find(people.sorted { $0.text < $1.text }, now: now, in: tx)
     var samples: [JSONValue] = []
     for (_, user) in users.sorted(by: { $0.key.text < $1.key.text }) {
-      for step in document.steps {
-        guard let link = step.chain.first, let key = link.template,
-          let json = manifest.templates[key]
-        else { continue }
+      for (step, link) in document.steps.flatMap({ step in step.chain.map { (step, $0) } }) {
+        guard let key = link.template, let json = manifest.templates[key] else { continue }
         let variables = RenderVariables(
           user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:],
           unsubscribeURL: "{{ unsubscribe_url }}")

@@ -8,11 +8,12 @@ import JSON
 /// An approver approves its hash; dispatch reads from it and nothing else.
 public struct Manifest: Sendable {
   public let plan: String
-  public let version: Int
+  /// Nil when read from where it is stored.
+  public let version: Int?
   public let document: JSONValue
-  /// By key: `{"version", "channel", "content", "on_missing"}`.
+  /// By key: `{"channel", "content", "on_missing"}`.
   public let templates: JSONObject
-  /// By key: `{"version", "name", "discount", "valid", "per_user"}`.
+  /// By key: `{"name", "discount", "valid", "per_user"}`.
   public let coupons: JSONObject
   /// By key: `{"channel", "adapter", "config"}`, without secrets and weights.
   public let senders: JSONObject
@@ -23,9 +24,11 @@ public struct Manifest: Sendable {
   /// The submitter's user scope: the crowd never reaches beyond it.
   public let userScope: JSONValue?
 
+  /// Holds no number that only this database counts up: the same plan with the same contents has the
+  /// same hash in another Herald.
   public var json: JSONValue {
     [
-      "plan": .string(plan), "version": .int(version), "document": document,
+      "plan": .string(plan), "document": document,
       "templates": .object(templates), "coupons": .object(coupons), "senders": .object(senders),
       "tags": .object(tags), "segments": closure.json, "user_scope": userScope ?? .null,
     ]
@@ -38,13 +41,13 @@ public struct Manifest: Sendable {
 }
 
 extension Manifest {
-  /// A manifest as stored.
+  /// A manifest as stored, whose version of the plan stands beside it.
   init(stored json: JSONValue) throws {
-    guard let plan = json["plan"]?.stringValue, let version = json["version"]?.intValue,
+    guard let plan = json["plan"]?.stringValue,
       let document = json["document"], let segments = json["segments"]
     else { throw HeraldError(.unexpected, "A stored manifest cannot be read.") }
     self.plan = plan
-    self.version = version
+    version = nil
     self.document = document
     templates = json["templates"]?.objectValue ?? [:]
     coupons = json["coupons"]?.objectValue ?? [:]

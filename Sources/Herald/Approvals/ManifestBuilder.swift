@@ -5,9 +5,10 @@ import Postgres
 
 /// Collects what a draft uses, as it is now.
 enum ManifestBuilder {
+  /// 422 for what lacks, senders among it unless `needsSenders` is false.
   static func build(
     _ key: String, _ draft: PlanVersion, _ document: PlanDocument, userScope: Condition?,
-    in db: any Queryable
+    needsSenders: Bool = true, in db: any Queryable
   ) throws -> Manifest {
     let faults = Faults()
     let used = try PlanReferences(document, faults: faults, in: db)
@@ -37,14 +38,17 @@ enum ManifestBuilder {
         "ttl": .optional(stored.tag.ttl?.description),
       ]
     }
-    try requireSenders(document, senders)
+    if needsSenders {
+      let missing = missingSenders(document, senders)
+      guard missing.isEmpty else { throw HeraldError.invalid(missing) }
+    }
     return Manifest(
       plan: key, version: draft.version, document: draft.document, templates: templates,
       coupons: coupons, senders: senders, tags: tags, closure: closure, userScope: userScope?.json)
   }
 
   /// Every channel but Herald's own coupons needs somebody to carry it.
-  private static func requireSenders(_ document: PlanDocument, _ senders: JSONObject) throws {
+  static func missingSenders(_ document: PlanDocument, _ senders: JSONObject) -> [JSONFault] {
     let faults = Faults()
     let served = Set(senders.members.compactMap { $0.value["channel"]?.stringValue })
     for (stepIndex, step) in document.steps.enumerated() {
@@ -59,6 +63,6 @@ enum ManifestBuilder {
         )
       }
     }
-    guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
+    return faults.all
   }
 }

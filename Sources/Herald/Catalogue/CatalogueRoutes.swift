@@ -52,7 +52,7 @@ enum CatalogueRoutes {
         Operation(
           "declareEvent",
           "Declare the properties of an event, and what happens to events that do not fit: `accept`, "
-            + "`flag` (stored and counted), or `reject` (refused one by one). Holds within a second.",
+            + "`flag` (stored, counted and listed under /v1/violations), or `reject` (refused one by one). Holds within a second.",
           tag: "Catalogue", path: name, request: EventSchema.request,
           responses: [
             200: Schema.ref("CatalogueEventDetail"), 201: Schema.ref("CatalogueEventDetail"),

@@ -130,6 +130,12 @@ extension CatalogueStore {
     }
   }
 
+  /// Names of the properties that events of a name were seen with.
+  static func properties(of event: String, in db: any Queryable) throws -> Set<String> {
+    let rows = try db.query("SELECT name FROM catalogue_fields WHERE event = \(event)")
+    return Set(try rows.map { try $0.get(0, as: String.self) })
+  }
+
   /// Properties of the newest events of a name, by events_name_ts_idx.
   static func recent(_ event: String, in db: any Queryable) throws -> [JSONObject] {
     try db.query(

@@ -7,7 +7,7 @@ struct EventSchema: Sendable, Equatable {
   enum Mode: String, Sendable, CaseIterable {
     /// Stored; the declaration is documentation.
     case accept
-    /// Stored, and counted as flagged.
+    /// Stored, counted as flagged and listed among the violations.
     case flag
     /// Refused one by one.
     case reject

@@ -13,20 +13,21 @@ public final class EventSchemas: Sendable {
   public init() {}
 
   /// Refuses those of the accepted events that must not be stored as they are. Returns those that are
-  /// stored although they do not fit, for the catalogue.
+  /// stored although they do not fit, with the faults of each.
   func inspect(
     _ events: [IncomingEvent], _ outcomes: inout [EventOutcome], in tx: Transaction
-  ) throws -> [Int] {
+  ) throws -> [Int: [JSONFault]] {
     let schemas = try current(in: tx)
-    guard !schemas.isEmpty else { return [] }
-    var flagged: [Int] = []
+    guard !schemas.isEmpty else { return [:] }
+    var flagged: [Int: [JSONFault]] = [:]
     for (index, incoming) in events.enumerated() where outcomes[index] == .accepted {
       guard let schema = schemas[incoming.event.name],
-        let properties = try? JSONScanner.parse(incoming.event.properties),
-        let fault = schema.faults(of: properties).first
+        let properties = try? JSONScanner.parse(incoming.event.properties)
       else { continue }
+      let faults = schema.faults(of: properties)
+      guard let fault = faults.first else { continue }
       if schema.mode == .flag {
-        flagged.append(index)
+        flagged[index] = faults
       } else {
         outcomes[index] = .rejected(
           code: fault.code.rawValue, field: String(fault.pointer.description.dropFirst()),

@@ -108,11 +108,7 @@ public struct StoredCoupon: Sendable {
   public let updatedAt: Date
 
   /// What an approval pins.
-  var manifestJSON: JSONValue {
-    var object = coupon.termsJSON
-    object["version"] = .int(version)
-    return .object(object)
-  }
+  var manifestJSON: JSONValue { .object(coupon.termsJSON) }
 }
 
 extension Coupon {

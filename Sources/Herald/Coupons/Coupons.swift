@@ -43,25 +43,32 @@ public struct Coupons: Sendable {
     _ new: CouponDefinition, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (coupon: Counted, created: Bool) {
     try await db.write(timeout: Self.patience) { tx in
-      let key = new.coupon.key
-      try CouponStore.lock(key, in: tx)
-      let former = try CouponStore.findWithArchived(key, in: tx)
-      let known = former.flatMap { $0.isArchived ? nil : $0.coupon }
-      try Precondition.check(expecting, actual: known?.version)
-      let more = try Self.growth(from: former?.coupon.generation, to: new.generation)
-      if let known, known.coupon.termsJSON == new.coupon.termsJSON,
-        known.generation == new.generation
-      {
-        return (try Self.counted([known], in: tx)[0], false)
-      }
-      let stored = try CouponStore.save(new.coupon, new.generation, now: now, in: tx)
-      try Self.generate(more, for: stored, new.generation?.pattern, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "coupon.put", "coupon", key, before: known?.auditJSON, after: stored.auditJSON,
-          by: caller, at: now), in: tx)
-      return (try Self.counted([stored], in: tx)[0], known == nil)
+      try Self.put(new, expecting: expecting, by: caller, now: now, in: tx)
     }
+  }
+
+  static func put(
+    _ new: CouponDefinition, expecting: Int? = nil, by caller: Caller, now: Date,
+    in tx: Transaction
+  ) throws -> (coupon: Counted, created: Bool) {
+    let key = new.coupon.key
+    try CouponStore.lock(key, in: tx)
+    let former = try CouponStore.findWithArchived(key, in: tx)
+    let known = former.flatMap { $0.isArchived ? nil : $0.coupon }
+    try Precondition.check(expecting, actual: known?.version)
+    let more = try Self.growth(from: former?.coupon.generation, to: new.generation)
+    if let known, known.coupon.termsJSON == new.coupon.termsJSON,
+      known.generation == new.generation
+    {
+      return (try Self.counted([known], in: tx)[0], false)
+    }
+    let stored = try CouponStore.save(new.coupon, new.generation, now: now, in: tx)
+    try Self.generate(more, for: stored, new.generation?.pattern, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "coupon.put", "coupon", key, before: known?.auditJSON, after: stored.auditJSON,
+        by: caller, at: now), in: tx)
+    return (try Self.counted([stored], in: tx)[0], known == nil)
   }
 
   /// Deletes a coupon; archives it when it has codes or a plan names it. Issued codes stay good.

@@ -20,6 +20,20 @@ public struct Money: Sendable, Hashable {
     self.units = units
   }
 
+  /// The most that can be written.
+  static let mostUnits = 999_999_999_999 * 10_000
+
+  /// From ten-thousandths; nil when there are more of them than can be written, or fewer than none,
+  /// or the currency is none. What the currency cannot express is left off.
+  init?(units: Int, currency: String) {
+    guard let places = Self.places(of: currency), 0...Self.mostUnits ~= units else { return nil }
+    let (whole, rest) = units.quotientAndRemainder(dividingBy: 10_000)
+    let digits = String(repeating: "0", count: 4 - String(rest).count) + String(rest)
+    self.init(
+      amount: places == 0 ? String(whole) : "\(whole).\(digits.prefix(places))",
+      currency: currency)
+  }
+
   public var json: JSONValue {
     ["amount": .string(amount), "currency": .string(currency)]
   }

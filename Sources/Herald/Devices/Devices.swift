@@ -21,10 +21,11 @@ public struct Devices: Sendable {
     try await db.write { tx in
       try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
-      try UserStore.lock([user], in: tx)
+      let watch = try PartWatch(of: ref, user, in: tx)
       let known = try DeviceStore.find(device.provider, device.token, of: user, in: tx)
       try DeviceStore.register([.init(user: user, device: device)], now: now, in: tx)
       try DeviceStore.setState(device.state, of: device, user, now: now, in: tx)
+      try watch?.record(in: tx)
       try AuditStore.append(
         AuditEntry(
           "device.put", "user", user.text, after: device.auditJSON, by: caller, at: now), in: tx)
@@ -40,11 +41,14 @@ public struct Devices: Sendable {
     _ provider: String, _ token: String, of ref: UserRef, by caller: Caller, now: Date
   ) async throws {
     try await db.write { tx in
+      try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
+      let watch = try PartWatch(of: ref, user, in: tx)
       guard let known = try DeviceStore.find(provider, token, of: user, in: tx) else {
         throw HeraldError(.notFound, "The user has no such device; check provider and token.")
       }
       try DeviceStore.delete(known.device, of: user, in: tx)
+      try watch?.record(in: tx)
       try AuditStore.append(
         AuditEntry(
           "device.removed", "user", user.text, before: known.device.auditJSON, by: caller,

@@ -69,6 +69,8 @@ struct Launches: Sendable {
 
   struct Refusal {
     let reason: String
+    /// When it is Herald's own judgement of what was approved.
+    var pause: PlanPause?
   }
 
   /// Makes the run of an occurrence and freezes its crowd, unless there is one already; or says why
@@ -93,6 +95,9 @@ struct Launches: Sendable {
   func refuse(
     _ refusal: Refusal, _ plan: Plan, _ version: PlanVersion, now: Date, in tx: Transaction
   ) throws {
+    if let pause = refusal.pause {
+      return try PlanGuards.pause(pause, plan, version, now: now, in: tx)
+    }
     try PlanStore.setState(
       version, .paused, reason: refusal.reason, launchAt: version.launchAt, now: now, in: tx)
     try PlanStore.save(
@@ -111,6 +116,11 @@ struct Launches: Sendable {
     if let limit = plan.document.limits.audience, targeted > limit {
       return Refusal(
         reason: "audience_limit: the crowd has \(targeted) people, limits.audience is \(limit)")
+    }
+    if let approved = try PlanGuardStore.approvedPeople(plan.key, plan.version, in: tx),
+      let pause = project.autoPause.judge(people: targeted, approved: approved)
+    {
+      return Refusal(reason: pause.text, pause: pause)
     }
     let limits = plan.document.limits
     guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty

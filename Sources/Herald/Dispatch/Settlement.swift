@@ -178,6 +178,9 @@ struct Settlement {
     try StepVisitStore.open(begun.filter { $0.step.kind != .send }, now: now, in: tx)
     try EnrolmentStore.end(
       zip(closedEndings, endings).filter { left.contains($0.0) }.map(\.1), now: now, in: tx)
+    let ended = attempts.filter { $0.number > 0 && held.contains($0.entry.deliveryID) }
+    try PlanGuardStore.count(
+      ended.map { (plan: $0.entry.plan, outcome: $0.status) }, lane: lane, now: now, in: tx)
     return leaving.count + staying.count - held.count
   }
 

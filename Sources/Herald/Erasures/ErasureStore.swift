@@ -10,6 +10,7 @@ enum ErasureStore {
     "identities", "identity_history", "user_parts", "consents", "consent_history", "devices",
     "user_tags", "segment_members", "job_members", "cap_uses",
     "cap_reservations",
+    "violations",
   ]
 
   /// Rows that stay, with what makes each anonymous. `left`: which are not yet. All by an index that

@@ -25,10 +25,11 @@ public struct EventIntake: Sendable {
       }
     }
     let flagged = try schemas.inspect(events, &outcomes, in: tx)
+    try checkTypes(events, &outcomes, in: tx)
     try removeDuplicates(events, &outcomes, now: now, in: tx)
     if !flagged.isEmpty {
       var tally = CatalogueTally()
-      for index in flagged where outcomes[index] == .accepted {
+      for index in flagged.keys where outcomes[index] == .accepted {
         tally.flag(event: events[index].event.name, at: events[index].timestamp)
       }
       try CatalogueStore.note(tally, in: tx)
@@ -43,6 +44,7 @@ public struct EventIntake: Sendable {
       let (index, user) = (fresh[place], users[place])
       let incoming = events[index]
       return (
+        index: index,
         stored: StoredEvent(
           id: ids[place], user: user.id, origin: user.origin, name: incoming.event.name,
           timestamp: incoming.timestamp, receivedAt: incoming.receivedAt,
@@ -53,8 +55,9 @@ public struct EventIntake: Sendable {
     guard !stored.isEmpty else { return outcomes }
     // By the primary key's first column: neighbours in the index.
     let sorted = stored.sorted(byID: \.stored.user)
-    try EventStore.insert(sorted, in: tx)
+    try EventStore.insert(sorted.map { ($0.stored, $0.source, $0.messageID) }, in: tx)
     try EventStore.touchUsers(Self.seen(sorted.map(\.stored)), in: tx)
+    try noteFlagged(stored.map { ($0.index, $0.stored) }, flagged, events, in: tx)
     for observer in observers {
       try observer.observe(stored.map(\.stored), isLive: isLive, now: now, in: tx)
     }
@@ -69,6 +72,32 @@ public struct EventIntake: Sendable {
         if case .id(let id) = incoming.event.user { id } else { nil }
       })
     return named.isEmpty ? [:] : try UserStore.standing(Array(named), in: tx)
+  }
+
+  private func noteFlagged(
+    _ stored: [(index: Int, event: StoredEvent)], _ flagged: [Int: [JSONFault]],
+    _ events: [IncomingEvent], in tx: Transaction
+  ) throws {
+    guard !flagged.isEmpty else { return }
+    try ViolationStore.insert(
+      stored.compactMap { index, event in
+        flagged[index].map { Violation(event, $0, of: events[index]) }
+      }, in: tx)
+  }
+
+  private func checkTypes(
+    _ events: [IncomingEvent], _ outcomes: inout [EventOutcome], in tx: Transaction
+  ) throws {
+    let types = try AttributeStore.types(
+      of: Set(events.lazy.flatMap { $0.event.change?.attributes.keys ?? [] }), in: tx)
+    guard !types.isEmpty else { return }
+    for (index, incoming) in events.enumerated() where outcomes[index] == .accepted {
+      guard let change = incoming.event.change,
+        let fault = types.faults(of: change.attributes).first
+      else { continue }
+      outcomes[index] = .rejected(
+        code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
+    }
   }
 
   private func removeDuplicates(
@@ -113,7 +142,8 @@ public struct EventIntake: Sendable {
     let claims = events.map { event in
       switch event.user {
       case .id(let id): IdentityResolution.Claim(identities: [], target: id)
-      case .identities(let identities): IdentityResolution.Claim(identities: identities)
+      case .identities(let identities):
+        IdentityResolution.Claim(identities: identities, former: event.former)
       }
     }
     return try UserStore.resolveOrCreate(claims, now: now, in: tx)

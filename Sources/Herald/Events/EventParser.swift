@@ -58,7 +58,8 @@ struct EventParser {
     while let key = try cursor.nextKey() {
       guard key == "events" else {
         throw JSONFault(
-          .unknownField, at: JSONPointer(tokens: [key]), "'\(key)' is no field of this object.")
+          .unknownField, at: JSONPointer(tokens: [key]),
+          "'\(key)' is no field of this object, which has 'events' alone.")
       }
       hasEvents = true
       do throws(JSONFault) { try readEvents() } catch {

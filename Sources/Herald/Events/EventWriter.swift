@@ -27,6 +27,8 @@ public final class EventWriter: Sendable {
     let events: [IncomingEvent]
     let now: Date
     let mark: IdempotencyMark?
+    /// A key with a user scope, whose events are held against it in a transaction of their own.
+    var scoped: Caller?
   }
 
   private enum Turn {
@@ -65,9 +67,10 @@ public final class EventWriter: Sendable {
   public var taken: Int { state.withLock { $0.taken } }
 
   /// Stores the events; one outcome for each, in order. `bytes`: the size of the request.
-  /// Throws 503 `unavailable` at once when too much is waiting already.
+  /// Throws 503 `unavailable` at once when too much is waiting already. `scoped`: the key they came
+  /// with, when its user scope has to be looked at while they are written.
   public func write(
-    _ events: [IncomingEvent], bytes: Int, now: Date
+    _ events: [IncomingEvent], bytes: Int, now: Date, within scoped: Caller? = nil
   ) async throws -> [EventOutcome] {
     guard !events.isEmpty else { return [] }
     let current = IdempotencyMark.current
@@ -85,7 +88,7 @@ public final class EventWriter: Sendable {
         retryAfter: 1)
     }
     guard mark == nil, events.count > limits.batch else {
-      return try await take(Work(events: events, now: now, mark: mark))
+      return try await take(Work(events: events, now: now, mark: mark, scoped: scoped))
     }
     // A huge request has a transaction for each part, and waits for its turn before each: others
     // are not held up by all of it.
@@ -93,7 +96,7 @@ public final class EventWriter: Sendable {
     outcomes.reserveCapacity(events.count)
     for start in stride(from: 0, to: events.count, by: limits.batch) {
       let part = Array(events[start..<min(events.count, start + limits.batch)])
-      outcomes += try await take(Work(events: part, now: now, mark: nil))
+      outcomes += try await take(Work(events: part, now: now, mark: nil, scoped: scoped))
     }
     return outcomes
   }
@@ -123,7 +126,7 @@ public final class EventWriter: Sendable {
       var count = own.events.count
       let taken = state.waiting.prefix { waiting in
         count += waiting.work.events.count
-        return count <= limits.batch
+        return count <= limits.batch && own.scoped == nil && waiting.work.scoped == nil
       }
       state.waiting.removeFirst(taken.count)
       return Array(taken)
@@ -156,9 +159,10 @@ extension EventWriter {
   /// One result for each work. Only after PostgreSQL refused some data are savepoints taken, to find
   /// the event at fault: it is rejected, its neighbours are stored.
   private func commit(_ works: [Work]) async throws -> [Result<[EventOutcome], any Error>] {
+    let scoped = works.first?.scoped
     do {
       return try await db.pool.write { [intake] tx in
-        try Self.store(works, in: tx) { try intake.store($0, isLive: true, now: $1, in: tx) }
+        try Self.store(works, in: tx) { try intake.store($0, of: scoped, now: $1, in: tx) }
       }
     } catch let error as PostgresError where error.isDataFault {
       logger.warning(
@@ -167,7 +171,7 @@ extension EventWriter {
       return try await db.pool.write { [intake] tx in
         try Self.store(works, in: tx) { events, now in
           try tx.bisecting(
-            events, { try intake.store($0, isLive: true, now: now, in: tx) },
+            events, { try intake.store($0, of: scoped, now: now, in: tx) },
             refused: {
               .rejected(code: "unstorable", field: "", detail: "It was refused: \($1.message)")
             })
@@ -196,5 +200,14 @@ extension EventWriter {
       defer { outcomes = outcomes.dropFirst(work.events.count) }
       return .success(Array(outcomes.prefix(work.events.count)))
     }
+  }
+}
+
+extension EventIntake {
+  fileprivate func store(
+    _ events: [IncomingEvent], of scoped: Caller?, now: Date, in tx: Transaction
+  ) throws -> [EventOutcome] {
+    guard let scoped else { return try store(events, isLive: true, now: now, in: tx) }
+    return try store(events, within: scoped, isLive: true, now: now, in: tx)
   }
 }

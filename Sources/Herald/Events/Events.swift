@@ -24,35 +24,32 @@ public struct Events: Sendable {
   func accept(_ body: [UInt8], by caller: Caller, now: Date) async throws -> Receipt {
     let parsed = try EventParser.parse(body, now: now)
     let incoming = parsed.events.map {
-      IncomingEvent($0, source: IncomingEvent.apiSource, receivedAt: now)
+      IncomingEvent(
+        $0, source: IncomingEvent.apiSource, receivedAt: now, by: caller.principal)
     }
     var receipt = try await submit(incoming, bytes: body.count, by: caller, now: now)
     receipt.rejected = (receipt.rejected + parsed.rejections).sorted { $0.index < $1.index }
     return receipt
   }
 
-  /// Events from any source. Under a user scope only those of users inside are taken.
+  /// Events from any source. Under a user scope only those of users inside are taken, and nobody is
+  /// taken out of it or into it.
   func submit(
     _ events: [IncomingEvent], bytes: Int, by caller: Caller, now: Date
   ) async throws -> Receipt {
     var receipt = Receipt()
+    if caller.userScope != nil, events.contains(where: \.event.changesUser) {
+      receipt.add(
+        try await writer.write(events, bytes: bytes, now: now, within: caller), of: events)
+      return receipt
+    }
     let visible = try await visible(events, to: caller, now: now)
     let taken = zip(events, visible).filter(\.1).map(\.0)
     for (incoming, isVisible) in zip(events, visible) where !isVisible {
       receipt.reject(
         incoming, code: "not_found", field: "user", detail: "There is no such user.")
     }
-    let outcomes = try await writer.write(taken, bytes: bytes, now: now)
-    for (incoming, outcome) in zip(taken, outcomes) {
-      switch outcome {
-      case .accepted:
-        receipt.accepted += 1
-        if incoming.event.messageID == nil, incoming.event.timestamp == nil { receipt.unkeyed += 1 }
-      case .duplicate: receipt.duplicates += 1
-      case .rejected(let code, let field, let detail):
-        receipt.reject(incoming, code: code, field: field, detail: detail)
-      }
-    }
+    receipt.add(try await writer.write(taken, bytes: bytes, now: now), of: taken)
     return receipt
   }
 
@@ -75,6 +72,19 @@ public struct Events: Sendable {
 }
 
 extension Events.Receipt {
+  fileprivate mutating func add(_ outcomes: [EventOutcome], of events: [IncomingEvent]) {
+    for (incoming, outcome) in zip(events, outcomes) {
+      switch outcome {
+      case .accepted:
+        accepted += 1
+        if incoming.event.messageID == nil, incoming.event.timestamp == nil { unkeyed += 1 }
+      case .duplicate: duplicates += 1
+      case .rejected(let code, let field, let detail):
+        reject(incoming, code: code, field: field, detail: detail)
+      }
+    }
+  }
+
   fileprivate mutating func reject(
     _ incoming: IncomingEvent, code: String, field: String, detail: String
   ) {

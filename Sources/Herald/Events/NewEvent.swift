@@ -16,6 +16,8 @@ public struct NewEvent: Sendable {
   public let index: Int
   public let messageID: String?
   public let user: Subject
+  /// Another name that the sender says the user had.
+  public let former: FormerName?
   public let name: String
   /// The client's; nil for the time of receipt.
   public let timestamp: Date?
@@ -27,12 +29,13 @@ public struct NewEvent: Sendable {
   public let change: UserChange?
 
   public init(
-    index: Int, messageID: String?, user: Subject, name: String, timestamp: Date?,
-    properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
+    index: Int, messageID: String?, user: Subject, former: FormerName? = nil, name: String,
+    timestamp: Date?, properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
   ) {
     self.index = index
     self.messageID = messageID
     self.user = user
+    self.former = former
     self.name = name
     self.timestamp = timestamp
     self.properties = properties
@@ -66,8 +69,13 @@ public struct IncomingEvent: Sendable {
   /// Whose message ids these are: the same id under another source is another message.
   public let source: String
   public let receivedAt: Date
+  /// Who sent it.
+  public let principal: String
 
-  public init(_ event: NewEvent, source: String, receivedAt: Date) {
+  public init(
+    _ event: NewEvent, source: String, receivedAt: Date, by principal: String = "herald"
+  ) {
+    self.principal = principal
     self.event = event
     self.source = source
     self.receivedAt = receivedAt

@@ -7,7 +7,9 @@ enum AttributeRoutes {
       Endpoint(
         .put, "/v1/attributes/{key}", .writers,
         Operation(
-          "putAttribute", "Declare an attribute and what becomes of it in a merge.",
+          "putAttribute",
+          "Declare an attribute: its type, which all that is written from then on must have, and "
+            + "what becomes of it in a merge.",
           tag: "Identities", path: ["key": Schema.text(1...128)], request: request,
           responses: [200: Schema.ref("Attribute"), 201: Schema.ref("Attribute")],
           errors: [.preconditionFailed])
@@ -17,14 +19,15 @@ enum AttributeRoutes {
           throw HeraldError(.invalid, AttributeName.expectation)
         }
         let (type, merge) = try call.read { reader, _ in
-          (
-            reader.string("type", maxLength: 32).flatMap { text -> String? in
-              if StoredAttribute.types.contains(text) { return text }
-              reader.add(
-                .outOfRange, "type", "One of \(StoredAttribute.types.joined(separator: ", ")).")
-              return nil
-            }, reader.choice("merge", AttributeRule.self) ?? .newest
-          )
+          let type = reader.choice("type", AttributeType.self)
+          let merge = reader.choice("merge", AttributeRule.self) ?? .newest
+          if let type, !type.allows(merge) {
+            reader.add(
+              .invalidChoice, "merge",
+              "Two values of this type cannot be merged by \(merge.rawValue): sum is for numbers, "
+                + "union for arrays.")
+          }
+          return (type, merge)
         }
         let (stored, created) = try await attributes.put(
           key, type: type, merge: merge, expecting: try call.expectedVersion(), by: call.caller,
@@ -55,7 +58,7 @@ enum AttributeRoutes {
   }
 
   private static let rules = Schema.choice(AttributeRule.allCases.map(\.rawValue))
-  private static let types = Schema.choice(StoredAttribute.types)
+  private static let types = Schema.choice(AttributeType.allCases.map(\.rawValue))
   private static let request = Schema.object(["type?": types, "merge?": rules])
 
   static let components: JSONObject = [

@@ -6,19 +6,15 @@ import Postgres
 struct StoredAttribute: Sendable {
   let key: String
   /// Nil for any.
-  let type: String?
+  let type: AttributeType?
   let merge: AttributeRule
   let version: Int
   let createdAt: Date
   let updatedAt: Date
 
-  static let types = [
-    "string", "number", "integer", "boolean", "array", "object", "date", "instant",
-  ]
-
   var json: JSONValue {
     [
-      "key": .string(key), "type": .optional(type), "merge": .string(merge.rawValue),
+      "key": .string(key), "type": .optional(type?.rawValue), "merge": .string(merge.rawValue),
       "version": .int(version), "created_at": .instant(createdAt),
       "updated_at": .instant(updatedAt),
     ]
@@ -35,12 +31,23 @@ enum AttributeStore {
     return rules
   }
 
+  /// The declared types of these; one that is not declared is of any.
+  static func types(of keys: Set<String>, in db: any Queryable) throws -> AttributeTypes {
+    guard !keys.isEmpty else { return AttributeTypes([:]) }
+    let rows = try db.query(
+      "SELECT key, type FROM attributes WHERE key = ANY(\(Array(keys))) AND type IS NOT NULL")
+    var types: [String: AttributeType] = [:]
+    for row in rows { types[try row.get("key")] = AttributeType(rawValue: try row.get("type")) }
+    return AttributeTypes(types)
+  }
+
   static func list(in db: any Queryable) throws -> [StoredAttribute] {
     try db.query(
       "SELECT key, type, merge, version, created_at, updated_at FROM attributes ORDER BY key"
     ).map { row in
       StoredAttribute(
-        key: try row.get("key"), type: try row.get("type"),
+        key: try row.get("key"),
+        type: try row.get("type", as: String?.self).flatMap(AttributeType.init),
         merge: AttributeRule(rawValue: try row.get("merge")) ?? .newest,
         version: try row.get("version"), createdAt: try row.get("created_at"),
         updatedAt: try row.get("updated_at"))
@@ -53,12 +60,12 @@ enum AttributeStore {
   }
 
   static func save(
-    _ key: String, type: String?, merge: AttributeRule, now: Date, in tx: Transaction
+    _ key: String, type: AttributeType?, merge: AttributeRule, now: Date, in tx: Transaction
   ) throws {
     try tx.execute(
       """
       INSERT INTO attributes AS a (key, type, merge, created_at, updated_at)
-      VALUES (\(key), \(type), \(merge.rawValue), \(now), \(now))
+      VALUES (\(key), \(type?.rawValue), \(merge.rawValue), \(now), \(now))
       ON CONFLICT (key) DO UPDATE SET type = excluded.type, merge = excluded.merge,
         version = a.version + 1, updated_at = excluded.updated_at
       WHERE (a.type, a.merge) IS DISTINCT FROM (excluded.type, excluded.merge)

@@ -15,9 +15,9 @@ struct Attributes: Sendable {
     return stored
   }
 
-  /// Holds for merges from here on.
+  /// Holds for what is written and merged from here on; what is there stays as it is.
   func put(
-    _ key: String, type: String?, merge: AttributeRule, expecting: Int?, by caller: Caller,
+    _ key: String, type: AttributeType?, merge: AttributeRule, expecting: Int?, by caller: Caller,
     now: Date
   ) async throws -> (stored: StoredAttribute, created: Bool) {
     try await db.write { tx in

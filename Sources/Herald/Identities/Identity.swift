@@ -44,6 +44,14 @@ public struct Identity: Sendable, Hashable, Comparable {
   }
 }
 
+/// What somebody was called before, of which only what is known can say what it was: the id of a user,
+/// or of a visitor.
+public struct FormerName: Sendable, Hashable {
+  /// Of a kind that separates people: whoever has it is another user, to be joined by a person only.
+  public let user: Identity
+  public let visitor: Identity
+}
+
 extension Sequence<Identity> {
   /// The most telling identity first.
   func byPriority() -> [Identity] {

@@ -77,28 +77,39 @@ enum IdentityClaims {
     _ claims: [Claim], in tx: Transaction
   ) throws -> (claims: [Claim], decision: IdentityResolution) {
     let targets = claims.compactMap(\.target)
-    let identities = Set(claims.lazy.map(\.identities).joined()).sorted()
+    let identities = Set(claims.lazy.map(\.all).joined()).sorted()
     let owners = identities.isEmpty ? [:] : try IdentityStore.owners(of: identities, in: tx)
     let aliases = targets.isEmpty ? [:] : try UserStore.standing(targets, in: tx)
     let users = Set(owners.values.map(\.user)).union(targets.map { aliases[$0] ?? $0 })
     // Where every claim is of one identity, nobody is compared with anybody.
-    guard claims.contains(where: { $0.identities.count + ($0.target == nil ? 0 : 1) > 1 }) else {
+    guard claims.contains(where: { $0.all.count + ($0.target == nil ? 0 : 1) > 1 }) else {
       return (claims, IdentityResolution(owners: owners, people: [:], aliases: aliases))
     }
     let kinds = try IdentityKindStore.list(in: tx).map(\.kind)
     let people =
       users.isEmpty ? [:] : try IdentityStore.people(users.sorted(), kinds: kinds, in: tx)
     let apart = users.count < 2 ? [] : try IdentityStore.separations(among: users.sorted(), in: tx)
-    let weighed = claims.map { claim in
-      Claim(
-        identities: claim.identities.map { identity in
-          let kind = kinds.first { $0 == identity.kind } ?? identity.kind
-          return Identity(kind: kind, value: identity.value)
-        }, target: claim.target)
-    }
     return (
-      weighed,
+      claims.map { $0.weighed(by: kinds) },
       IdentityResolution(owners: owners, people: people, apart: apart, aliases: aliases)
     )
+  }
+}
+
+extension IdentityResolution.Claim {
+  /// Those it may turn out to be of among them.
+  fileprivate var all: [Identity] {
+    former.map { identities + [$0.visitor, $0.user] } ?? identities
+  }
+
+  /// With the kinds as they are declared now.
+  fileprivate func weighed(by kinds: [IdentityKind]) -> IdentityResolution.Claim {
+    func weighed(_ identity: Identity) -> Identity {
+      let kind = kinds.first { $0 == identity.kind } ?? identity.kind
+      return Identity(kind: kind, value: identity.value)
+    }
+    return IdentityResolution.Claim(
+      identities: identities.map(weighed), target: target,
+      former: former.map { FormerName(user: weighed($0.user), visitor: weighed($0.visitor)) })
   }
 }

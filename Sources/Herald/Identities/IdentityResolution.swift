@@ -44,6 +44,7 @@ struct IdentityResolution {
     let identities: [Identity]
     /// By Herald's id, which may be one merged away since.
     var target: UUID?
+    var former: FormerName?
   }
 
   struct Result: Sendable, Equatable {
@@ -83,7 +84,7 @@ struct IdentityResolution {
   /// The outcome as far as the claims up to this one decide it; `settled` has the last word.
   @discardableResult
   mutating func resolve(_ claim: Claim, _ mode: Mode, newID: () -> UUID) -> Outcome {
-    let identities = claim.identities.byPriority()
+    let identities = identities(of: claim).byPriority()
     // With somebody who is refused before they exist there is nothing to settle.
     let known = claim.target.map { find(aliases[$0] ?? $0) } ?? target(of: identities)
     let target = known ?? newID()
@@ -99,6 +100,7 @@ struct IdentityResolution {
       people[target] = Person(createdAt: nil)
     }
     carryOut(plan, target, origin: origin)
+    if let former = claim.former { linkUser(former, identities, to: target) }
     results.append(Result(outcome: .user(target, isNew: known == nil), origin: origin))
     return .user(find(target), isNew: known == nil)
   }
@@ -173,6 +175,13 @@ extension IdentityResolution {
     }
   }
 
+  /// A name that only a user goes by is no visitor's.
+  private func identities(of claim: Claim) -> [Identity] {
+    guard let former = claim.former else { return claim.identities }
+    let isVisitor = owners[former.visitor] != nil || owners[former.user] == nil
+    return isVisitor ? claim.identities + [former.visitor] : claim.identities
+  }
+
   private func wayIn(_ claim: [Identity], to target: UUID) -> UUID? {
     claim.lazy.compactMap { owners[$0] }.first { find($0.user) == target }?.origin
   }
@@ -203,6 +212,16 @@ extension IdentityResolution {
       case .leave: break
       }
     }
+  }
+
+  /// Two users with names of their own, said to be one person, are for a person to settle.
+  private mutating func linkUser(_ former: FormerName, _ claim: [Identity], to target: UUID) {
+    guard let other = owner(of: former.user) else { return }
+    let user = find(target)
+    guard other != user, !areApart(other, user) else { return }
+    open.append(
+      Conflict(
+        pair: UserPair(user, other), kind: former.user.kind, identities: claim + [former.user]))
   }
 
   private mutating func move(_ identity: Identity, to owner: Owner) {

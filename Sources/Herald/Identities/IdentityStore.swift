@@ -30,6 +30,19 @@ enum IdentityStore {
     }
   }
 
+  /// The same of many; nil for the unknown.
+  static func origins(of refs: [UserRef], in db: any Queryable) throws -> [UUID?] {
+    let identities = Set(
+      refs.compactMap { if case .identity(let identity) = $0 { identity } else { nil } })
+    let owners = identities.isEmpty ? [:] : try owners(of: identities.sorted(), in: db)
+    return refs.map { ref in
+      switch ref {
+      case .id(let id): id
+      case .identity(let identity): owners[identity]?.origin
+      }
+    }
+  }
+
   /// What resolution needs of these users. Of kinds that say less than the weightiest shared one,
   /// one value stands for all.
   static func people(

@@ -76,31 +76,28 @@ extension MergeStore {
   static func hand(
     _ merged: UUID, to survivor: UUID, moving: Bool, now: Date, in tx: Transaction
   ) throws {
+    // One statement: none of its parts sees, or has to see, what the others do. No chains: whoever
+    // was merged into the one that goes now points to the one that stays. The memberships of the old
+    // id stay for an undo; nobody reads them meanwhile.
     try tx.execute(
       """
       WITH moved AS (
         UPDATE identities SET user_id = \(survivor), origin = coalesce(origin, \(merged))
         WHERE user_id = \(merged) RETURNING kind, value
+      ), relinked AS (
+        UPDATE user_aliases SET user_id = \(survivor) WHERE user_id = \(merged)
+      ), alias AS (
+        INSERT INTO user_aliases (alias_id, user_id, merged_at, moving)
+        VALUES (\(merged), \(survivor), \(now), \(moving))
+      ), members AS (
+        INSERT INTO segment_members (segment, user_id, from_version, until_version, origin)
+        SELECT segment, \(survivor), from_version, until_version, coalesce(origin, \(merged))
+        FROM segment_members WHERE user_id = \(merged)
+        ON CONFLICT DO NOTHING
       )
       INSERT INTO identity_history (user_id, kind, value, at, change)
       SELECT \(merged), kind, value, \(now), 'merged_away' FROM moved
       UNION ALL SELECT \(survivor), kind, value, \(now), 'bound' FROM moved
-      ON CONFLICT DO NOTHING
-      """)
-    // No chains: whoever was merged into the one that goes now points to the one that stays.
-    try tx.execute(
-      "UPDATE user_aliases SET user_id = \(survivor) WHERE user_id = \(merged)")
-    try tx.execute(
-      """
-      INSERT INTO user_aliases (alias_id, user_id, merged_at, moving)
-      VALUES (\(merged), \(survivor), \(now), \(moving))
-      """)
-    // The rows of the old id stay for an undo; nobody reads them meanwhile.
-    try tx.execute(
-      """
-      INSERT INTO segment_members (segment, user_id, from_version, until_version, origin)
-      SELECT segment, \(survivor), from_version, until_version, coalesce(origin, \(merged))
-      FROM segment_members WHERE user_id = \(merged)
       ON CONFLICT DO NOTHING
       """)
   }

@@ -24,23 +24,22 @@ enum Merging {
     guard let ours = facts[survivor], let theirs = facts[merged] else {
       throw HeraldError(.wrongState, "One of the two users is gone; look them up again.")
     }
-    let rules = try AttributeStore.rules(in: tx)
+    let isShared = theirs.attributes.keys.contains { ours.attributes[$0] != nil }
+    let rules = isShared ? try AttributeStore.rules(in: tx) : [:]
     let known = try UserPartStore.load([merged, survivor], in: tx)
     let parts = complete(known[survivor], of: survivor, ours)
       .merging(complete(known[merged], of: merged, theirs)) { first, _ in first }
-    try UserFactsStore.delete(merged, in: tx)
+    try UserFactsStore.delete(merged, theirs, in: tx)
     try UserFactsStore.write(
-      ours.merged(with: theirs, rules: rules), of: survivor, now: now, in: tx)
-    try UserPartStore.save([:], of: merged, in: tx)
-    try UserPartStore.save(parts, of: survivor, in: tx)
-    let isLarge = try HistoryStore.hasMoreEvents(than: eventsAtOnce, merged, in: tx)
+      ours.merged(with: theirs, rules: rules), of: survivor, over: ours, now: now, in: tx)
+    if known[merged] != nil { try UserPartStore.save([:], of: merged, in: tx) }
+    try UserPartStore.save(parts, of: survivor, over: known[survivor] ?? [:], in: tx)
+    let events = try HistoryStore.count(of: merged, limit: eventsAtOnce + 1, in: tx)
+    let isLarge = events > eventsAtOnce
     try MergeStore.hand(merged, to: survivor, moving: isLarge, now: now, in: tx)
     let moved =
-      isLarge
-      ? 0
-      : try HistoryStore.move(
-        from: merged, after: .start, limit: eventsAtOnce + 1, in: tx
-      ).moved
+      isLarge || events == 0
+      ? 0 : try HistoryStore.move(from: merged, after: .start, limit: nil, in: tx).moved
     let merge = UserMerge(
       id: UUIDv7.next(now: now), survivor: survivor, merged: merged,
       state: isLarge ? .moving : .merged, reason: reason, mergedBy: caller.principal,
@@ -103,16 +102,18 @@ extension Merging {
       guard let facts = folded(own, of: user, rules: rules) else {
         throw HeraldError(.unexpected, "A merge left no record of user \(user.text).")
       }
-      try UserFactsStore.write(facts, of: user, now: now, in: tx)
+      try UserFactsStore.write(
+        facts, of: user, over: user == root ? whole : nil, now: now, in: tx)
       try UserPartStore.save(own.count > 1 ? own : [:], of: user, in: tx)
     }
     try MergeStore.handBack(
       branch.sorted(), from: root, to: merge.merged, now: now, in: tx)
     try MergeStore.separate(
       UserPair(root, merge.merged), by: caller.principal, now: now, in: tx)
-    let isLarge = try HistoryStore.hasMoreEvents(than: eventsAtOnce, root, in: tx)
-    if !isLarge {
-      _ = try HistoryStore.move(from: root, after: .start, limit: eventsAtOnce + 1, in: tx)
+    let events = try HistoryStore.count(of: root, limit: eventsAtOnce + 1, in: tx)
+    let isLarge = events > eventsAtOnce
+    if !isLarge, events > 0 {
+      _ = try HistoryStore.move(from: root, after: .start, limit: nil, in: tx)
     }
     try MergeStore.markUndone(
       id, movingFrom: isLarge ? root : nil, by: caller.principal, now: now, in: tx)

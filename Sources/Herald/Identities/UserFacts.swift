@@ -96,17 +96,20 @@ extension UserFacts {
 extension UserFacts {
   /// Does to a part of a merged person what was done to the whole, which was `before` and is `after`.
   mutating func record(
-    _ before: UserFacts, _ after: UserFacts, rules: [String: AttributeRule]
+    _ before: UserFacts, _ after: UserFacts, _ touched: PartWatch.Touched = .init(),
+    rules: [String: AttributeRule]
   ) {
     let (old, new) = (before.attributes, after.attributes)
     var attributes = attributes
     var times = times
-    for (key, value) in new where old[key] != value {
+    // What was said again adds nothing to a sum.
+    let again = touched.attributes.filter { rules[$0] != .sum }
+    for (key, value) in new where old[key] != value || again.contains(key) {
       attributes[key] =
         rules[key] == .sum ? Self.added(attributes[key], old[key], value) : value
       times[key] = after.written(key).map { .int($0.at) }
     }
-    for key in old.keys where new[key] == nil {
+    for key in touched.attributes.union(old.keys) where new[key] == nil {
       attributes[key] = nil
       times[key] = nil
     }
@@ -115,7 +118,7 @@ extension UserFacts {
     for column in ["time_zone", "locale"] where before.user[column] != after.user[column] {
       user[column] = after.user[column]
     }
-    tags.record(before.tags, after.tags)
+    tags.record(before.tags, after.tags, touched.tags)
     consents.record(before.consents, after.consents)
     devices.record(before.devices, after.devices)
   }
@@ -172,9 +175,11 @@ extension JSONObject {
     return newest(other, by: "at")
   }
 
-  fileprivate mutating func record(_ before: JSONObject, _ after: JSONObject) {
-    for (key, row) in after where before[key] != row { self[key] = row }
-    for key in before.keys where after[key] == nil { self[key] = nil }
+  fileprivate mutating func record(
+    _ before: JSONObject, _ after: JSONObject, _ touched: Set<String> = []
+  ) {
+    for (key, row) in after where before[key] != row || touched.contains(key) { self[key] = row }
+    for key in touched.union(before.keys) where after[key] == nil { self[key] = nil }
   }
 
   fileprivate mutating func adopt(

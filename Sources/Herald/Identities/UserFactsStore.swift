@@ -23,23 +23,27 @@ enum UserFactsStore {
     return facts
   }
 
-  /// Makes the user's rows what the facts say; a user without a row gets one.
-  static func write(_ facts: UserFacts, of user: UUID, now: Date, in tx: Transaction) throws {
+  /// Makes the user's rows what the facts say; a user without a row gets one. `known`: what they say
+  /// now, where that is known; tables with nothing to change are left alone.
+  static func write(
+    _ facts: UserFacts, of user: UUID, over known: UserFacts?, now: Date, in tx: Transaction
+  ) throws {
     var row = facts.user
     row["id"] = .id(user)
+    row["updated_at"] = .instant(now)
+    row["version"] = .int((row["version"]?.intValue ?? 0) + 1)
     try tx.execute(
       """
       INSERT INTO users SELECT * FROM jsonb_populate_record(NULL::users, \(JSONB(.object(row))))
       ON CONFLICT (id) DO UPDATE SET attributes = excluded.attributes,
         attribute_times = excluded.attribute_times, time_zone = excluded.time_zone,
         locale = excluded.locale, first_seen = excluded.first_seen,
-        last_seen = excluded.last_seen
+        last_seen = excluded.last_seen, updated_at = \(now),
+        version = users.version + 1
       """)
-    try tx.execute(
-      "UPDATE users SET updated_at = \(now), version = version + 1 WHERE id = \(user)")
-    for (table, rows) in [
-      ("user_tags", facts.tags), ("consents", facts.consents), ("devices", facts.devices),
-    ] {
+    for (table, place) in tables {
+      let rows = facts[keyPath: place]
+      if let known, known[keyPath: place] == rows { continue }
       try tx.execute("DELETE FROM \(identifier: table) WHERE user_id = \(user)")
       guard !rows.isEmpty else { continue }
       let whole = rows.members.map { member -> JSONValue in
@@ -56,11 +60,16 @@ enum UserFactsStore {
   }
 
   /// What is left of a user that another stands for: nothing but rows of what happened to them.
-  static func delete(_ user: UUID, in tx: Transaction) throws {
-    for table in ["user_tags", "consents", "devices"] {
+  /// `known`: what the rows say.
+  static func delete(_ user: UUID, _ known: UserFacts, in tx: Transaction) throws {
+    for (table, place) in tables where !known[keyPath: place].isEmpty {
       try tx.execute("DELETE FROM \(identifier: table) WHERE user_id = \(user)")
     }
     try tx.execute("DELETE FROM users WHERE id = \(user)")
+  }
+
+  private static var tables: [(String, KeyPath<UserFacts, JSONObject>)] {
+    [("user_tags", \.tags), ("consents", \.consents), ("devices", \.devices)]
   }
 }
 
@@ -78,9 +87,19 @@ enum UserPartStore {
     return parts
   }
 
-  /// The user's parts become these.
-  static func save(_ parts: [UUID: UserFacts], of user: UUID, in tx: Transaction) throws {
-    try tx.execute("DELETE FROM user_parts WHERE user_id = \(user)")
+  static func merged(among users: [UUID], in db: any Queryable) throws -> [UUID] {
+    try db.query("SELECT DISTINCT user_id FROM user_parts WHERE user_id = ANY(\(users))")
+      .map { try $0.get(0) }
+  }
+
+  /// The user's parts become these. `known`: those there are, where that is known.
+  static func save(
+    _ parts: [UUID: UserFacts], of user: UUID, over known: [UUID: UserFacts]? = nil,
+    in tx: Transaction
+  ) throws {
+    if known?.isEmpty != true {
+      try tx.execute("DELETE FROM user_parts WHERE user_id = \(user)")
+    }
     let sorted = parts.sorted { $0.key < $1.key }
     guard !sorted.isEmpty else { return }
     try tx.execute(

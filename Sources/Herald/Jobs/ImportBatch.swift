@@ -113,7 +113,8 @@ struct ImportBatch {
   private func storeEvents(_ records: [Placed], in tx: Transaction) throws -> [RecordFault?] {
     let events = records.compactMap { record -> IncomingEvent? in
       guard case .event(let event) = record.record else { return nil }
-      return IncomingEvent(event, source: IncomingEvent.apiSource, receivedAt: now)
+      return IncomingEvent(
+        event, source: IncomingEvent.apiSource, receivedAt: now, by: caller.principal)
     }
     try checkMonths(events, in: tx)
     // Repeats are not faults: a file may be imported again.

@@ -94,9 +94,17 @@ struct ImportReader {
   static let empty = JSONFault(.required, "The record does not say whose it is.")
 }
 
+extension UserChange {
+  fileprivate static var ofCells: UserChange {
+    var change = UserChange()
+    change.isOfCells = true
+    return change
+  }
+}
+
 /// The cells of a row as they come by.
 private struct ImportDraft {
-  private var change = UserChange()
+  private var change = UserChange.ofCells
   private var user: UserRef?
   private var name: String?
   private var timestamp: Date?

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Postgres
 
 /// Looks through the database for everything Herald relies on, and says how to mend what is wrong.
@@ -241,8 +242,11 @@ public struct Checkup: Sendable {
   }
 
   private func dispatch(_ now: Date) async throws -> [Finding] {
-    let (queue, stops) = try await db.read { db in
-      (try MetricsStore.queue(now: now, in: db), try StopStore.list(in: db))
+    let (queue, stops, pauses) = try await db.read { db in
+      (
+        try MetricsStore.queue(now: now, in: db), try StopStore.list(in: db),
+        try PlanGuardStore.open(in: db)
+      )
     }
     var findings = stops.map { stop -> Finding in
       let restored = Restorations.isRestoration(by: stop.by, reason: stop.reason)
@@ -252,6 +256,14 @@ public struct Checkup: Sendable {
         restored
           ? "Look at what may go out twice, then run `herald resume --after-restore`."
           : "`POST /v1/start` lifts it.")
+    }
+    findings += pauses.map { stored -> Finding in
+      .warn(
+        "plan \(stored.plan)",
+        "was paused by Herald at \(stored.at.rfc3339): \(stored.pause.detail)",
+        stored.pause.reason == .audienceGrowth
+          ? "Look at its audience; somebody who may approve it agrees with `POST /v1/plans/\(stored.plan)/resume`, or submit a new version."
+          : "Look at its deliveries, then `POST /v1/plans/\(stored.plan)/resume` or cancel it.")
     }
     let overdue = Int(queue.oldestSeconds)
     let isStopped = stops.contains { $0.scope == "all" }

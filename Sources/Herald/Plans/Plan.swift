@@ -5,6 +5,8 @@ import JSON
 public struct Plan: Sendable {
   public let key: String
   public let name: String
+  /// What it is listed under; no part of what is approved.
+  public let group: String?
   public let draftVersion: Int?
   public let liveVersion: Int?
   public let paused: Bool

@@ -30,6 +30,13 @@ extension PlanDocument {
     fold(0, best: pick) { step, onward in onward + (step.chain.first?.coupon == coupon ? 1 : 0) }
   }
 
+  /// Codes of a coupon that one person may get at most, when nothing earlier in a chain reaches them.
+  func mostCodes(_ coupon: String) -> Int {
+    fold(0, best: max) { step, onward in
+      onward + (step.chain.contains { $0.coupon == coupon } ? 1 : 0)
+    }
+  }
+
   /// Seconds that the longest way waits, as far as the document says; times of the day count as a day.
   func longestWait(from now: Date) -> TimeInterval {
     fold(0, best: max) { step, onward in

@@ -9,7 +9,7 @@ public enum PlanState: String, Sendable, CaseIterable {
 
 /// What people and Herald do to a version.
 public enum PlanMove: String, Sendable, CaseIterable {
-  case edit, submit, approve, reject, launch, pause, resume, complete, cancel, supersede
+  case edit, submit, approve, reject, expire, launch, pause, resume, complete, cancel, supersede
 }
 
 public enum PlanLifecycle {
@@ -21,6 +21,8 @@ public enum PlanLifecycle {
     case (.draft, .submit): .pendingApproval
     case (.pendingApproval, .approve): .approved
     case (.pendingApproval, .reject): .rejected
+    // Nobody decided in time: it can be submitted again as it is.
+    case (.pendingApproval, .expire): .draft
     case (.approved, .launch): .live
     case (.approved, .pause), (.live, .pause): .paused
     // Paused before its launch it is armed again; `Plans` tells the two apart.

@@ -22,16 +22,13 @@ enum PlanRoutes {
       Endpoint(
         .get, "/v1/plans", .readers,
         Operation(
-          "listPlans", "Plans that are not archived.", tag: "Plans",
-          query: Operation.paging + [
-            .init(
-              "state", Schema.choice(PlanState.allCases.map(\.rawValue)),
-              "Those whose draft or live version is in this state.")
-          ], responses: [200: Schema.page(Schema.ref("Plan"))])
+          "listPlans", "Plans that are not archived, or those that are.", tag: "Plans",
+          query: Operation.paging + PlanFilter.parameters,
+          responses: [200: Schema.page(Schema.ref("Plan"))])
       ) { call in
         let page = try PageRequest(call.request, width: 1)
-        let state = try call.request.choice("state", PlanState.allCases.map(\.rawValue))
-        return .page(try await plans.list(page, state: state), call.request, item: \.json)
+        let filter = try PlanFilter(call.request)
+        return .page(try await plans.list(page, filter), call.request, item: \.json)
       },
       Endpoint(
         .get, "/v1/plans/{key}", .readers,
@@ -95,7 +92,7 @@ enum PlanRoutes {
         try await plans.archive(call.path("key"), by: call.caller, now: call.now)
         return .noContent
       },
-    ]
+    ] + groups(plans)
   }
 
   private static func migrate(_ plans: Plans) -> Endpoint {
@@ -122,7 +119,7 @@ enum PlanRoutes {
       .post, "/v1/plans/{key}/\(verb)", .roles([.admin, .operator, .approver]),
       Operation(
         "\(verb)Plan", summary, tag: "Plans", responses: [200: Schema.ref("Steering")],
-        errors: [.notFound, .wrongState])
+        errors: [.notFound, .wrongState, .selfApproval])
     ) { call in
       let stopping = try await action(call.path("key"), call)
       return .json(
@@ -132,9 +129,12 @@ enum PlanRoutes {
 
   static let components: JSONObject = [
     "Plan": Schema.object([
-      "key": Schema.key, "name": Schema.string, "draft_version": Schema.nullable(Schema.count),
+      "key": Schema.key, "name": Schema.string, "group": Schema.nullable(Schema.key),
+      "archived_at": Schema.nullable(Schema.instant),
+      "draft_version": Schema.nullable(Schema.count),
       "live_version": Schema.nullable(Schema.count), "paused": Schema.bool,
-      "versions": Schema.array(versionSummary), "created_at": Schema.instant,
+      "versions": Schema.array(versionSummary),
+      "auto_pause": Schema.nullable(Schema.ref("AutoPause")), "created_at": Schema.instant,
       "updated_at": Schema.instant,
     ]),
     "PlanVersion": Schema.object([
@@ -144,11 +144,11 @@ enum PlanRoutes {
       "manifest_hash": Schema.nullable(Schema.hash), "created_at": Schema.instant,
       "updated_at": Schema.instant,
     ]),
-    "PlanDocument": PlanDocument.schema,
+    "PlanDocument": PlanDocument.schema, "PlanGroup": PlanGroup.schema,
     "Submission": Schema.object(["approval": Schema.uuid, "hash": Schema.hash]),
     "Migration": PlanMigration.schema,
     "Steering": Schema.object(["plan": Schema.ref("Plan"), "in_flight": Schema.count]),
-    "DryRun": dryRun,
+    "DryRun": dryRun, "AutoPause": StoredPause.schema,
   ]
 
   static let dryRun = Schema.object([
@@ -156,10 +156,9 @@ enum PlanRoutes {
     "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
     "finishes_at": Schema.instant,
     "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
-    "overlaps": Schema.array(
-      Schema.object([
-        "plan": Schema.key, "state": state, "launch_at": Schema.nullable(Schema.instant),
-      ])),
+    "missing_variables": Schema.counts,
+    "overlaps": Schema.array(PlanCalendar.overlapSchema),
+    "calendar": Schema.array(PlanCalendar.daySchema),
     "samples": Schema.array(
       Schema.object([
         "user": Schema.uuid, "step": Schema.string, "template": Schema.key, "content": Schema.any,
@@ -187,7 +186,8 @@ extension Call {
 extension Plans.Overview {
   var json: JSONValue {
     [
-      "key": .string(plan.key), "name": .string(plan.name),
+      "key": .string(plan.key), "name": .string(plan.name), "group": .optional(plan.group),
+      "archived_at": .instant(plan.archivedAt),
       "draft_version": .optional(plan.draftVersion), "live_version": .optional(plan.liveVersion),
       "paused": .bool(plan.paused),
       "versions": .array(
@@ -199,7 +199,8 @@ extension Plans.Overview {
             "launch_at": .instant(version.launchAt), "created_at": .instant(version.createdAt),
             "updated_at": .instant(version.updatedAt),
           ]
-        }), "created_at": .instant(plan.createdAt), "updated_at": .instant(plan.updatedAt),
+        }), "auto_pause": pause?.json ?? .null, "created_at": .instant(plan.createdAt),
+      "updated_at": .instant(plan.updatedAt),
     ]
   }
 }

@@ -21,12 +21,15 @@ enum PlanStore {
   }
 
   static func list(
-    _ page: PageRequest, state: String?, in db: any Queryable
+    _ page: PageRequest, _ filter: PlanFilter, in db: any Queryable
   ) throws -> [Plan] {
-    try db.query(
+    let (state, group) = (filter.state, filter.group)
+    return try db.query(
       """
       SELECT \(planColumns) FROM plans p
-      WHERE archived_at IS NULL AND key > \(page.after?.values[0] ?? "")
+      WHERE archived_at IS NOT NULL = \(filter.isArchived)
+        AND key > \(page.after?.values[0] ?? "")
+        AND (\(group)::text IS NULL OR plan_group = \(group))
         AND (\(state)::text IS NULL OR EXISTS (
           SELECT FROM plan_versions v WHERE v.plan = p.key AND v.state = \(state)
             AND v.version IN (p.draft_version, p.live_version)))
@@ -57,6 +60,31 @@ enum PlanStore {
       WHERE key = \(plan.key)
       """)
     try tx.execute("UPDATE plans_epoch SET epoch = epoch + 1")
+  }
+
+  /// Leaves an archived plan archived.
+  static func setGroup(_ key: String, _ group: String?, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE plans SET plan_group = \(group), updated_at = \(now), version = version + 1
+      WHERE key = \(key)
+      """)
+  }
+
+  /// Groups of plans that are not archived.
+  static func groups(_ page: PageRequest, in db: any Queryable) throws -> [PlanGroup] {
+    try db.query(
+      """
+      SELECT p.plan_group, count(*) AS plans, count(*) FILTER (WHERE EXISTS (
+          SELECT FROM plan_versions v WHERE v.plan = p.key AND v.version = p.live_version
+            AND v.state = 'live')) AS live
+      FROM plans p
+      WHERE p.archived_at IS NULL AND p.plan_group > \(page.after?.values[0] ?? "")
+      GROUP BY p.plan_group ORDER BY p.plan_group LIMIT \(page.limit + 1)
+      """
+    ).map {
+      PlanGroup(key: try $0.get("plan_group"), plans: try $0.get("plans"), live: try $0.get("live"))
+    }
   }
 
   static func archive(_ key: String, now: Date, in tx: Transaction) throws {
@@ -172,7 +200,7 @@ enum PlanStore {
   }
 
   private static let planColumns: SQL = """
-    key, name, draft_version, live_version, paused, version, created_at, updated_at, archived_at
+    key, name, plan_group, draft_version, live_version, paused, version, created_at, updated_at, archived_at
     """
   private static let versionColumns: SQL = """
     plan, version, document, hash, state, state_reason, manifest, manifest_hash, author,
@@ -184,6 +212,7 @@ extension Plan {
   init(_ row: Row) throws {
     key = try row.get("key")
     name = try row.get("name")
+    group = try row.get("plan_group")
     draftVersion = try row.get("draft_version")
     liveVersion = try row.get("live_version")
     paused = try row.get("paused")

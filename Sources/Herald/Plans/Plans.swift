@@ -17,6 +17,8 @@ public struct Plans: Sendable {
   public struct Overview: Sendable {
     public let plan: Plan
     public let versions: [PlanVersion]
+    /// Why Herald paused it by itself, while it is so.
+    public let pause: StoredPause?
   }
 
   public func get(_ key: String) async throws -> Overview {
@@ -31,10 +33,12 @@ public struct Plans: Sendable {
     return try await db.read { try PlanStore.version(key, Int(version), in: $0) }
   }
 
-  public func list(_ page: PageRequest, state: String?) async throws -> Page<Overview> {
+  func list(_ page: PageRequest, _ filter: PlanFilter) async throws -> Page<Overview> {
     let rows = try await db.read { db in
-      try PlanStore.list(page, state: state, in: db).map { plan in
-        Overview(plan: plan, versions: try PlanStore.versions(plan.key, in: db))
+      try PlanStore.list(page, filter, in: db).map { plan in
+        Overview(
+          plan: plan, versions: try PlanStore.versions(plan.key, in: db),
+          pause: try PlanGuardStore.find(plan.key, in: db))
       }
     }
     return Page(rows, page) { [$0.plan.key] }
@@ -46,36 +50,43 @@ public struct Plans: Sendable {
     _ key: String, _ json: JSONValue, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (overview: Overview, created: Bool) {
     try await db.write { tx in
-      let document = try Self.checked(json, by: caller, in: tx)
-      let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
-      let plan = try PlanStore.lock(key, in: tx)
-      try Precondition.check(expecting, actual: created ? nil : plan.version)
-      let hash = Manifest.hash(of: json)
-      let current = try (plan.draftVersion ?? plan.liveVersion).map {
-        try PlanStore.version(key, $0, in: tx)
-      }
-      if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
-        return (try Self.overview(key, in: tx), created)
-      }
-      let version =
-        try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
-      if let current, current.version == version {
-        _ = try PlanLifecycle.after(current.state, .edit)
-        try ApprovalStore.supersede(plan: key, now: now, in: tx)
-      }
-      try PlanStore.saveDraft(
-        key, version, document: json, hash: hash, author: caller.principal, now: now, in: tx)
-      try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
-      try PlanStore.save(
-        plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
-        now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "plan.put", "plan", key, before: current?.document,
-          after: ["version": .int(version), "hash": .string(hash), "document": json],
-          by: caller, at: now), in: tx)
+      try Self.put(key, json, expecting: expecting, by: caller, now: now, in: tx)
+    }
+  }
+
+  static func put(
+    _ key: String, _ json: JSONValue, expecting: Int? = nil, by caller: Caller, now: Date,
+    in tx: Transaction
+  ) throws -> (overview: Overview, created: Bool) {
+    let document = try Self.checked(json, by: caller, in: tx)
+    let created = try PlanStore.insert(key, name: document.name, now: now, in: tx)
+    let plan = try PlanStore.lock(key, in: tx)
+    try Precondition.check(expecting, actual: created ? nil : plan.version)
+    let hash = Manifest.hash(of: json)
+    let current = try (plan.draftVersion ?? plan.liveVersion).map {
+      try PlanStore.version(key, $0, in: tx)
+    }
+    if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
       return (try Self.overview(key, in: tx), created)
     }
+    let version =
+      try plan.draftVersion ?? PlanStore.latestVersion(key, in: tx) + 1
+    if let current, current.version == version {
+      _ = try PlanLifecycle.after(current.state, .edit)
+      try ApprovalStore.supersede(plan: key, now: now, in: tx)
+    }
+    try PlanStore.saveDraft(
+      key, version, document: json, hash: hash, author: caller.principal, now: now, in: tx)
+    try PlanStore.recordEdit(key, version, by: caller, now: now, in: tx)
+    try PlanStore.save(
+      plan, name: document.name, draft: version, live: plan.liveVersion, paused: plan.paused,
+      now: now, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "plan.put", "plan", key, before: current?.document,
+        after: ["version": .int(version), "hash": .string(hash), "document": json],
+        by: caller, at: now), in: tx)
+    return (try Self.overview(key, in: tx), created)
   }
 
   /// Stops hand-overs of every version until resumed.
@@ -91,6 +102,8 @@ public struct Plans: Sendable {
   public func resume(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
     let stopping = try await move(key, .resume, by: caller, now: now) { plan, live, tx in
       _ = try PlanLifecycle.after(live.state, .resume)
+      try PlanGuards.admitResumption(plan, live, by: caller, in: tx)
+      try PlanGuardStore.end(key, by: caller.principal, now: now, in: tx)
       let state: PlanState = live.launchAt == nil ? .live : .approved
       try PlanStore.setState(live, state, launchAt: live.launchAt, now: now, in: tx)
       try PlanStore.save(
@@ -105,6 +118,7 @@ public struct Plans: Sendable {
   public func cancel(_ key: String, by caller: Caller, now: Date) async throws -> Stopping {
     let stopping = try await move(key, .cancel, by: caller, now: now) { plan, live, tx in
       let state = try PlanLifecycle.after(live.state, .cancel)
+      try PlanGuardStore.end(key, by: caller.principal, now: now, in: tx)
       try PlanStore.setState(live, state, now: now, in: tx)
       try PlanStore.save(
         plan, draft: plan.draftVersion, live: plan.liveVersion, paused: false, now: now, in: tx)
@@ -184,6 +198,7 @@ public struct Plans: Sendable {
 
   static func overview(_ key: String, in db: any Queryable) throws -> Overview {
     Overview(
-      plan: try PlanStore.load(key, in: db), versions: try PlanStore.versions(key, in: db))
+      plan: try PlanStore.load(key, in: db), versions: try PlanStore.versions(key, in: db),
+      pause: try PlanGuardStore.find(key, in: db))
   }
 }

@@ -1,8 +1,4 @@
-import Foundation
-
-/// IANA zone names. Abbreviations and offsets ("EST", "GMT+8") are none.
+/// Zones that plans and segments name: the same that people may live in.
 enum TimeZones {
-  private static let known = Set(TimeZone.knownTimeZoneIdentifiers).union(["UTC", "Etc/UTC"])
-
-  static func isKnown(_ name: String) -> Bool { known.contains(name) }
+  static func isKnown(_ name: String) -> Bool { TimeZoneName.isValid(name) }
 }

@@ -33,36 +33,42 @@ public struct Segments: Sendable {
     _ segment: Segment, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (stored: StoredSegment, created: Bool) {
     try await db.write { tx in
-      try SegmentStore.lockConditions(in: tx)
-      let known = try SegmentStore.find(segment.key, in: tx)
-      try Precondition.check(expecting, actual: known?.version)
-      if let known, known.segment == segment { return (known, false) }
-      if let known, known.segment.kind != segment.kind {
-        throw HeraldError(
-          .conflict,
-          "Segment '\(segment.key)' is \(known.segment.kind.words) and cannot become "
-            + "\(segment.kind.words); use another key, or delete it first.")
-      }
-      if let json = segment.condition {
-        let pointer = JSONPointer.root.appending("condition")
-        let condition = try Condition.stored(json)
-        let faults = Faults()
-        try SegmentStore.check(condition, owner: segment.key, at: pointer, faults: faults, in: tx)
-        guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
-        let closure = try SegmentStore.closure(
-          of: condition, owner: segment.key, at: pointer, in: tx)
-        // Refuses what would be too large to ask.
-        _ = try SegmentCompiler.predicate(
-          condition, closure: closure, now: now, projectZone: ProjectSettings().timeZone)
-      }
-      let stored = try SegmentStore.save(segment, now: now, in: tx)
-      try SegmentStore.schedule(segment.key, at: segment.refresh.next(after: now), in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "segment.put", "segment", segment.key, before: known?.auditJSON,
-          after: stored.auditJSON, by: caller, at: now), in: tx)
-      return (stored, known == nil)
+      try Self.put(segment, expecting: expecting, by: caller, now: now, in: tx)
     }
+  }
+
+  static func put(
+    _ segment: Segment, expecting: Int? = nil, by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> (stored: StoredSegment, created: Bool) {
+    try SegmentStore.lockConditions(in: tx)
+    let known = try SegmentStore.find(segment.key, in: tx)
+    try Precondition.check(expecting, actual: known?.version)
+    if let known, known.segment == segment { return (known, false) }
+    if let known, known.segment.kind != segment.kind {
+      throw HeraldError(
+        .conflict,
+        "Segment '\(segment.key)' is \(known.segment.kind.words) and cannot become "
+          + "\(segment.kind.words); use another key, or delete it first.")
+    }
+    if let json = segment.condition {
+      let pointer = JSONPointer.root.appending("condition")
+      let condition = try Condition.stored(json)
+      let faults = Faults()
+      try SegmentStore.check(condition, owner: segment.key, at: pointer, faults: faults, in: tx)
+      guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
+      let closure = try SegmentStore.closure(
+        of: condition, owner: segment.key, at: pointer, in: tx)
+      // Refuses what would be too large to ask.
+      _ = try SegmentCompiler.predicate(
+        condition, closure: closure, now: now, projectZone: ProjectSettings().timeZone)
+    }
+    let stored = try SegmentStore.save(segment, now: now, in: tx)
+    try SegmentStore.schedule(segment.key, at: segment.refresh.next(after: now), in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "segment.put", "segment", segment.key, before: known?.auditJSON,
+        after: stored.auditJSON, by: caller, at: now), in: tx)
+    return (stored, known == nil)
   }
 
   /// Deletes a segment; archives it when a condition or plan still names it.

@@ -29,6 +29,9 @@ extension ProjectSettings {
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     holidays = reader.objects("holidays", count: 0...100, Holiday.init) ?? []
+    if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
+    if let content = reader.object("content") { self.content = ContentRules(content) }
+    if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
     if !reader.isNull("quiet_hours") {
       quietHours = reader.object("quiet_hours").flatMap(QuietHours.init)
     } else {
@@ -80,7 +83,8 @@ extension ProjectSettings {
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
       "quiet_hours": quietHours?.json ?? .null,
       "holidays": .array(holidays.map(\.json)), "retention": retention.json,
-      "orders": orders.json,
+      "orders": orders.json, "approvals": approvals.json, "content": content.json,
+      "auto_pause": autoPause.json,
     ]
   }
 
@@ -103,6 +107,9 @@ extension ProjectSettings {
         "quiet_hours?": Schema.nullable(quietHoursRequest),
         "holidays?": Schema.array(Holiday.schema, max: 100),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
+        "approvals?": ApprovalSettings.schema(optional: true),
+        "content?": ContentRules.schema(optional: true),
+        "auto_pause?": PlanGuard.schema(optional: true),
       ])
     }
     permissions["required"] = .array(Channel.allCases.map { .string($0.rawValue) })
@@ -111,6 +118,9 @@ extension ProjectSettings {
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
       "quiet_hours": Schema.nullable(quietHours), "holidays": Schema.array(Holiday.schema),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
+      "approvals": ApprovalSettings.schema(optional: false),
+      "content": ContentRules.schema(optional: false),
+      "auto_pause": PlanGuard.schema(optional: false),
     ])
   }
 

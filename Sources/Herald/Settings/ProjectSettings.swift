@@ -15,6 +15,9 @@ public struct ProjectSettings: Sendable, Equatable {
   public var holidays: [Holiday] = []
   public var retention = Retention()
   public var orders = OrderRule()
+  public var approvals = ApprovalSettings()
+  public var content = ContentRules()
+  public var autoPause = PlanGuard()
 
   public init() {}
 }

@@ -117,15 +117,26 @@ struct SourceIntake: Sendable {
     }
     let fresh = try EventStore.insertKeys(places.keys.sorted(), seenOn: now, in: tx)
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
-    let accepted = mapped.indices.filter { outcomes[$0] == .accepted }.map { mapped[$0] }
-    guard !accepted.isEmpty else { return outcomes }
-    let claims = accepted.map { IdentityResolution.Claim(identities: $0.identities) }
-    let users = try UserStore.resolveOrCreate(claims, now: now, in: tx)
-    let changes = zip(users, accepted).compactMap { user, item in
-      UserChange(item.attributes).map { (user: user, change: $0) }
+    let types = try AttributeStore.types(
+      of: Set(mapped.lazy.flatMap(\.attributes.keys)), in: tx)
+    for (index, item) in mapped.enumerated() where outcomes[index] == .accepted {
+      if let fault = types.faults(of: item.attributes).first { outcomes[index] = .refused(fault) }
     }
-    // Attributes are only set, which never fails.
-    _ = try UserChanges.apply(ofEvents: changes, locking: [], now: now, in: tx)
+    let accepted = mapped.indices.filter { outcomes[$0] == .accepted }
+    let claims = accepted.map { IdentityResolution.Claim(identities: mapped[$0].identities) }
+    let users = try UserStore.resolveOrCreate(claims, now: now, in: tx)
+    let changes = zip(users, accepted).compactMap { user, index in
+      UserChange(mapped[index].attributes).map { (index: index, user: user, change: $0) }
+    }
+    let faults = try UserChanges.apply(
+      ofEvents: changes.map { ($0.user, $0.change) }, locking: [], now: now, in: tx)
+    for (change, fault) in zip(changes, faults) {
+      if let fault { outcomes[change.index] = .refused(fault) }
+    }
+    // Mended, they may come again.
+    try EventStore.deleteKeys(
+      places.filter { if case .rejected = outcomes[$1] { true } else { false } }.keys.sorted(),
+      in: tx)
     return outcomes
   }
 
@@ -144,6 +155,14 @@ extension DeadLetter {
       source: delivery.source.key, id: UUIDv7.next(now: delivery.receivedAt),
       receivedAt: delivery.receivedAt, index: index, deliveryID: delivery.deliveryID,
       faults: faults, headers: delivery.headers, body: body)
+  }
+}
+
+extension EventOutcome {
+  /// The fault points into the attributes.
+  fileprivate static func refused(_ fault: JSONFault) -> EventOutcome {
+    .rejected(
+      code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
   }
 }
 

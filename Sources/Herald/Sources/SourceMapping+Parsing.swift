@@ -12,7 +12,7 @@ extension SourceMapping {
     timestamp = Self.value("timestamp", reader)
     messageID = Self.value("message_id", reader)
     properties = Self.properties(reader)
-    attributes = Self.members("attributes", reader)
+    attributes = Self.changes(reader)
     reader.finish()
     if !reader.has("user") || (identities.isEmpty && reader.faults.count == before) {
       reader.add(.required, "user", "At least one identity is needed to know the user by.")
@@ -27,7 +27,7 @@ extension SourceMapping {
       reader.faults.add(.invalidFormat, at: member.value.field, AttributeName.expectation)
     }
     if !reader.has("event"), attributes.isEmpty {
-      reader.add(.required, "event", "An event's name is needed, or attributes to set.")
+      reader.add(.required, "event", "An event's name is needed, or attributes to change.")
     }
     guard reader.faults.count == before else { return nil }
   }
@@ -55,6 +55,31 @@ extension SourceMapping {
     return object.object.prefix(200).compactMap { name, json in
       MappedValue(json, at: object.pointer.appending(name), reader.faults)
         .map { Member(name: name, value: $0) }
+    }
+  }
+
+  /// A value sets the attribute; an object of one member `$…` does what that says with its value.
+  private static func changes(_ reader: ObjectReader) -> [Change] {
+    guard let object = reader.object("attributes") else { return [] }
+    if object.object.count > 200 {
+      reader.add(.tooLong, "attributes", "At most 200 members are taken.")
+    }
+    return object.object.prefix(200).compactMap { name, json in
+      let place = object.pointer.appending(name)
+      guard let member = json.objectValue?.members.first, json.objectValue?.count == 1,
+        member.key.hasPrefix("$")
+      else {
+        return MappedValue(json, at: place, reader.faults).map { Change(name: name, value: $0) }
+      }
+      guard AttributeOperation.names.contains(member.key) else {
+        reader.faults.add(
+          .invalidChoice, at: place.appending(member.key),
+          "This is no operation; use one of "
+            + "\(AttributeOperation.names.joined(separator: ", ")).")
+        return nil
+      }
+      return MappedValue(member.value, at: place.appending(member.key), reader.faults)
+        .map { Change(name: name, operation: member.key, value: $0) }
     }
   }
 

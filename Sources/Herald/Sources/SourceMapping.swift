@@ -8,6 +8,14 @@ struct SourceMapping: Sendable, Equatable {
     let value: MappedValue
   }
 
+  /// What is done to an attribute, with the value that is found.
+  struct Change: Sendable, Equatable {
+    let name: String
+    /// `$increment` and its like; nil sets.
+    var operation: String?
+    let value: MappedValue
+  }
+
   enum Properties: Sendable, Equatable {
     /// The object at a place of the item.
     case whole(JSONPointer, field: JSONPointer)
@@ -25,7 +33,7 @@ struct SourceMapping: Sendable, Equatable {
   var timestamp: MappedValue?
   var messageID: MappedValue?
   var properties = Properties.members([])
-  var attributes: [Member] = []
+  var attributes: [Change] = []
 }
 
 /// What an item becomes.
@@ -43,7 +51,7 @@ struct MappedEvent: Sendable {
   /// Nil when only attributes change.
   let event: NewEvent?
   let messageID: String?
-  let attributes: JSONObject
+  let attributes: AttributeChanges
 }
 
 extension SourceMapping {
@@ -111,15 +119,30 @@ extension SourceMapping {
 
   private func attributeValues(
     _ item: ForeignItem, _ faults: inout [MappingFault]
-  ) -> JSONObject {
-    var values = JSONObject()
-    for member in attributes {
-      let value = noting(&faults) { () throws(MappingFault) -> JSONValue? in
-        try member.value.value(in: item)
+  ) -> AttributeChanges {
+    var changes = AttributeChanges()
+    for change in attributes {
+      let operation = noting(&faults) { () throws(MappingFault) -> AttributeOperation? in
+        try Self.operation(change, item)
       }
-      if let value { values[member.name] = value }
+      if let operation { changes.append(operation, to: change.name) }
     }
-    return values
+    return changes
+  }
+
+  /// Nil for what is absent: it changes nothing.
+  private static func operation(
+    _ change: Change, _ item: ForeignItem
+  ) throws(MappingFault) -> AttributeOperation? {
+    guard let value = try change.value.value(in: item) else { return nil }
+    guard let name = change.operation else { return value.isNull ? .unset : .set(value) }
+    // Whether to unset at all may be what the item says.
+    if name == "$unset", value == .bool(false) { return nil }
+    do throws(JSONFault) {
+      return try AttributeOperation(.object([name: value]))
+    } catch {
+      throw change.value.fault(error.code, item, error.detail)
+    }
   }
 
   private func nobody(_ item: ForeignItem) -> MappingFault {
@@ -187,10 +210,10 @@ extension SourceMapping {
 
 extension UserChange {
   /// Nil for none.
-  init?(_ attributes: JSONObject) {
+  init?(_ attributes: AttributeChanges) {
     guard !attributes.isEmpty else { return nil }
     self.init()
-    for (key, value) in attributes { self.attributes.set(key, value) }
+    self.attributes = attributes
   }
 }
 

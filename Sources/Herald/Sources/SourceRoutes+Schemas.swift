@@ -45,12 +45,18 @@ extension SourceRoutes {
 
   private static let members = Schema.map(Schema.ref("MappedValue"))
 
+  /// What an attribute is set to, or what is done to it with a value of the item.
+  private static let changes = Schema.map(
+    Schema.oneOf(
+      [Schema.ref("MappedValue")]
+        + AttributeOperation.names.map { Schema.object([$0: Schema.ref("MappedValue")]) }))
+
   private static let mapping = Schema.object([
     "items?": Schema.string,
     "when?": Schema.oneOf([condition, Schema.array(condition, max: 20)]),
     "user": members, "event?": Schema.ref("MappedValue"),
     "timestamp?": Schema.ref("MappedValue"), "message_id?": Schema.ref("MappedValue"),
-    "properties?": Schema.oneOf([Schema.string, members]), "attributes?": members,
+    "properties?": Schema.oneOf([Schema.string, members]), "attributes?": changes,
   ])
 
   private static let signature = Schema.object([

@@ -59,7 +59,7 @@ extension MappedItem {
       found = faults.map(\.json)
     case .event(let mapped):
       outcome = "accepted"
-      attributes = mapped.attributes
+      attributes = mapped.attributes.json
       for identity in mapped.identities { identities[identity.kind.key] = .string(identity.value) }
       event = mapped.event?.json(now: now) ?? .null
     }

@@ -25,7 +25,7 @@ enum SuppressionRoutes {
         .get, "/v1/suppressions/{address}", .readers,
         Operation(
           "getSuppression", "Whether, and why, an address is suppressed.", tag: "Suppressions",
-          path: ["address": address], responses: [200: Schema.ref("Suppression")],
+          path: ["address": pathAddress], responses: [200: Schema.ref("Suppression")],
           errors: [.notFound])
       ) { call in
         .json(200, try await suppressions.get(try call.address(), for: call.caller).json)
@@ -68,7 +68,7 @@ enum SuppressionRoutes {
         .delete, "/v1/suppressions/{address}", .admins,
         Operation(
           "removeSuppression", "Let an address be sent to again, as far as its owner consents.",
-          tag: "Suppressions", path: ["address": address], responses: [204: nil],
+          tag: "Suppressions", path: ["address": pathAddress], responses: [204: nil],
           errors: [.notFound])
       ) { call in
         try await suppressions.remove(try call.address(), by: call.caller, now: call.now)
@@ -94,6 +94,8 @@ enum SuppressionRoutes {
     "type": "string", "minLength": 1, "maxLength": 2300,
     "description": "`phone:+8613800138000`, or the `id` an answer gave.",
   ]
+  /// Shorter than the longest line of a request; a longer address is named by its `id`.
+  private static let pathAddress: JSONValue = Schema.text(1...600)
   private static let request = Schema.object([
     "addresses": Schema.array(Schema.item(address), max: 1000), "reason?": reason,
   ])

@@ -52,7 +52,7 @@ enum TagRoutes {
     ]
   }
 
-  private static let request = Schema.object([
+  static let request = Schema.object([
     "name": Schema.text(1...200), "category": Schema.choice(Tag.Category.allCases.map(\.rawValue)),
     "type?": Schema.choice(Tag.Kind.allCases.map(\.rawValue)),
     "choices?": Schema.array(Schema.text(1...200), max: 200),

@@ -16,7 +16,8 @@ extension Tags {
       let assignment = try tag.assignment(user, value, expiresAt: expiresAt, now: now)
       let before = try UserTagStore.find(key, of: user, now: now, in: tx)
       try UserTagStore.assign([assignment], source: "api", now: now, in: tx)
-      try watch?.record(in: tx)
+      try watch?.record(touched: .init(tags: [key]), in: tx)
+      try UserScope.requireInside([user], for: caller, now: now, in: tx)
       guard let after = try UserTagStore.find(key, of: user, now: now, in: tx) else {
         throw HeraldError(.unexpected, "The tag was not stored.")
       }
@@ -39,66 +40,18 @@ extension Tags {
       }
       try UserTagStore.remove([(user, key)], in: tx)
       try watch?.record(in: tx)
+      try UserScope.requireInside([user], for: caller, now: now, in: tx)
       try AuditStore.append(
         AuditEntry(
           "user.untagged", "user", user.text, before: before.auditJSON, by: caller, at: now),
         in: tx)
     }
   }
-
-  /// A tag set on some users and removed from others.
-  struct BulkChange: Sendable {
-    let add: [Result<UserRef, HeraldError>]
-    let remove: [Result<UserRef, HeraldError>]
-    let value: JSONValue?
-    let expiresAt: Date?
-  }
-
-  /// One result for each reference, in order; a bad one does not spoil the others. A user in both
-  /// lists ends without the tag.
-  func change(
-    _ key: String, _ change: BulkChange, by caller: Caller, now: Date
-  ) async throws -> (add: [Users.ItemResult], remove: [Users.ItemResult]) {
-    try await db.write { tx in
-      try IdentityLock.share(in: tx)
-      let tag = try TagStore.load(key, in: tx).tag
-      let add = try Self.resolve(change.add, for: caller, now: now, in: tx)
-      let remove = try Self.resolve(change.remove, for: caller, now: now, in: tx)
-      let removed = Set(remove.compactMap(\.user))
-      let added = Set(add.compactMap(\.user)).subtracting(removed)
-      try UserTagStore.assign(
-        try added.map {
-          try tag.assignment($0, change.value, expiresAt: change.expiresAt, now: now)
-        }, source: "api", now: now, in: tx)
-      try UserTagStore.remove(removed.sorted().map { ($0, key) }, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "tag.users", "tag", key,
-          after: ["added": .int(added.count), "removed": .int(removed.count)], by: caller,
-          at: now), in: tx)
-      return (add, remove)
-    }
-  }
-
-  private static func resolve(
-    _ refs: [Result<UserRef, HeraldError>], for caller: Caller, now: Date, in tx: Transaction
-  ) throws -> [Users.ItemResult] {
-    let good = refs.compactMap { try? $0.get() }
-    var found = try UserScope.resolve(good, for: caller, now: now, in: tx)[...]
-    return refs.map { ref in
-      switch ref {
-      case .failure(let error): return .refused(error)
-      case .success:
-        guard let user = found.popFirst() ?? nil else { return .refused(UserRef.notFound) }
-        return .changed(user, created: false)
-      }
-    }
-  }
 }
 
 extension Tag {
   /// 422 when the value is none of this tag's.
-  fileprivate func assignment(
+  func assignment(
     _ user: UUID, _ value: JSONValue?, expiresAt: Date?, now: Date
   ) throws -> UserTagStore.Assignment {
     let pointer = JSONPointer(tokens: ["value"])
@@ -116,10 +69,6 @@ extension Tag {
     let end = expiresAt ?? ttl.map { now.addingTimeInterval(Double($0.seconds)) }
     return UserTagStore.Assignment(user: user, tag: key, value: value, expiresAt: end)
   }
-}
-
-extension Users.ItemResult {
-  fileprivate var user: UUID? { if case .changed(let id, _) = self { id } else { nil } }
 }
 
 extension UserTag {

@@ -22,17 +22,23 @@ public struct Tags: Sendable {
     _ tag: Tag, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (stored: StoredTag, created: Bool) {
     try await db.write { tx in
-      try TagStore.lock(tag.key, in: tx)
-      let known = try TagStore.find(tag.key, in: tx)
-      try Precondition.check(expecting, actual: known?.version)
-      if let known, known.tag == tag { return (known, false) }
-      let stored = try TagStore.save(tag, now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "tag.put", "tag", tag.key, before: known?.auditJSON, after: stored.auditJSON,
-          by: caller, at: now), in: tx)
-      return (stored, known == nil)
+      try Self.put(tag, expecting: expecting, by: caller, now: now, in: tx)
     }
+  }
+
+  static func put(
+    _ tag: Tag, expecting: Int? = nil, by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> (stored: StoredTag, created: Bool) {
+    try TagStore.lock(tag.key, in: tx)
+    let known = try TagStore.find(tag.key, in: tx)
+    try Precondition.check(expecting, actual: known?.version)
+    if let known, known.tag == tag { return (known, false) }
+    let stored = try TagStore.save(tag, now: now, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "tag.put", "tag", tag.key, before: known?.auditJSON, after: stored.auditJSON,
+        by: caller, at: now), in: tx)
+    return (stored, known == nil)
   }
 
   /// Deletes a tag; archives it when users have it.

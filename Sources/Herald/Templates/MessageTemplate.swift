@@ -18,6 +18,14 @@ public struct MessageTemplate: Sendable, Equatable {
   /// Of the channel's `ContentShape`; its texts are templates.
   public let content: JSONValue
   public let onMissing: OnMissing
+
+  /// As it is written.
+  var definition: JSONObject {
+    [
+      "channel": .string(channel.rawValue), "content": content,
+      "on_missing": .string(onMissing.rawValue),
+    ]
+  }
 }
 
 /// A template with its place in time.
@@ -29,9 +37,6 @@ public struct StoredTemplate: Sendable {
 
   /// What an approval pins and `PreparedTemplate(manifest:)` reads.
   public var manifestJSON: JSONValue {
-    [
-      "version": .int(version), "channel": .string(template.channel.rawValue),
-      "content": template.content, "on_missing": .string(template.onMissing.rawValue),
-    ]
+    .object(template.definition)
   }
 }

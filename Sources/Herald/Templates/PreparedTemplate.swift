@@ -15,6 +15,8 @@ public struct PreparedTemplate: Sendable {
   public let onMissing: MessageTemplate.OnMissing
   /// Paths of the variables it may show, sorted.
   public let references: [String]
+  /// Variables shown somewhere without a default, in the order met.
+  let needs: [TemplatePath]
   private let fields: [Field]
 
   private struct Field: Sendable {
@@ -71,11 +73,13 @@ public struct PreparedTemplate: Sendable {
     let before = faults.count
     shape.check(content, at: pointer, faults: faults)
     var references: Set<String> = []
+    var needs: [TemplatePath] = []
     var fields: [Field] = []
     for field in shape.fields {
       guard let value = content[field.name] else { continue }
       let node = Self.node(value, field.form, at: pointer.appending(field.name), faults) {
-        references.insert($0.description)
+        for path in $0.references { references.insert(path.description) }
+        for path in $0.needs where !needs.contains(path) { needs.append(path) }
       }
       fields.append(Field(shape: field, node: node))
     }
@@ -84,11 +88,12 @@ public struct PreparedTemplate: Sendable {
     self.onMissing = onMissing
     self.fields = fields
     self.references = references.sorted()
+    self.needs = needs
   }
 
   private static func node(
     _ value: JSONValue, _ form: ContentShape.Form, at pointer: JSONPointer, _ faults: Faults,
-    refer: (TemplatePath) -> Void
+    refer: (Template) -> Void
   ) -> Node {
     switch value {
     case .string(let source):
@@ -96,7 +101,7 @@ public struct PreparedTemplate: Sendable {
         let template = Template.parse(
           source, at: pointer, singleLine: form.isSingleLine, faults: faults)
       else { return .constant(value) }
-      template.references.forEach(refer)
+      refer(template)
       return .text(template, form.escaping(source))
     case .object(let object):
       return .object(

@@ -98,10 +98,16 @@ extension RenderOutcome {
           + "template or set on_missing to 'default'.")
     }
   }
-  /// The signature goes before the text, in 【】.
   private static func length(_ content: JSONValue) -> JSONValue {
-    let signature = content["signature"]?.stringValue.map { "【\($0)】" } ?? ""
-    let length = SMSLength(signature + (content["text"]?.stringValue ?? ""))
+    let length = SMSLength(message: content)
     return ["parts": .int(length.parts), "encoding": .string(length.encoding.rawValue)]
+  }
+}
+
+extension SMSLength {
+  /// Of a whole message: the signature goes before the text, in 【】.
+  init(message content: JSONValue) {
+    let signature = content["signature"]?.stringValue.map { "【\($0)】" } ?? ""
+    self.init(signature + (content["text"]?.stringValue ?? ""))
   }
 }

@@ -27,17 +27,24 @@ public struct Templates: Sendable {
     _ template: MessageTemplate, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (stored: StoredTemplate, created: Bool) {
     try await db.write { tx in
-      try TemplateStore.lock(template.key, in: tx)
-      let known = try TemplateStore.find(template.key, in: tx)
-      try Precondition.check(expecting, actual: known?.version)
-      if let known, known.template == template { return (known, false) }
-      let stored = try TemplateStore.save(template, now: now, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "template.put", "template", template.key, before: known?.json, after: stored.json,
-          by: caller, at: now), in: tx)
-      return (stored, known == nil)
+      try Self.put(template, expecting: expecting, by: caller, now: now, in: tx)
     }
+  }
+
+  static func put(
+    _ template: MessageTemplate, expecting: Int? = nil, by caller: Caller, now: Date,
+    in tx: Transaction
+  ) throws -> (stored: StoredTemplate, created: Bool) {
+    try TemplateStore.lock(template.key, in: tx)
+    let known = try TemplateStore.find(template.key, in: tx)
+    try Precondition.check(expecting, actual: known?.version)
+    if let known, known.template == template { return (known, false) }
+    let stored = try TemplateStore.save(template, now: now, in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "template.put", "template", template.key, before: known?.json, after: stored.json,
+        by: caller, at: now), in: tx)
+    return (stored, known == nil)
   }
 
   func delete(_ key: String, by caller: Caller, now: Date) async throws {

@@ -30,7 +30,9 @@ public struct Tracking: Sendable {
     // Message ids are unique to whoever sends them.
     let source = "tracking/\(caller.principal)"
     let receipt = try await events.submit(
-      reading.events.map { IncomingEvent($0, source: source, receivedAt: now) },
+      reading.events.map {
+        IncomingEvent($0, source: source, receivedAt: now, by: caller.principal)
+      },
       bytes: bytes.count, by: caller, now: now)
     for rejection in receipt.rejected { reading.reject(rejection) }
     try await violations.record(reading.violations)

@@ -18,7 +18,7 @@ struct TrackingMapping {
   func map(_ message: TrackingMessage, index: Int) throws(JSONFault) -> Mapped {
     if let fault = message.fault { throw fault }
     let kind = try kind(of: message)
-    let identities = try identities(of: message, kind)
+    let (identities, former) = try identities(of: message, kind)
     let (timestamp, note) = time(of: message)
     if let id = message.messageID, id.unicodeScalars.count > 256 || Self.hasControls(id) {
       throw Self.fault(
@@ -28,7 +28,7 @@ struct TrackingMapping {
     return Mapped(
       event: NewEvent(
         index: index, messageID: message.messageID,
-        user: .identities(Array(Set(identities + found)).byPriority()),
+        user: .identities(Array(Set(identities + found)).byPriority()), former: former,
         name: try name(of: message, kind), timestamp: timestamp,
         properties: try properties(of: message, kind), context: context(of: message, timestamp),
         change: change), note: note)
@@ -63,12 +63,12 @@ struct TrackingMapping {
 
   private func identities(
     of message: TrackingMessage, _ kind: TrackingKind
-  ) throws(JSONFault) -> [Identity] {
+  ) throws(JSONFault) -> ([Identity], former: FormerName?) {
     let user = try Self.identity("external_id", message.userID, "userId")
     let anonymous = try Self.identity("anonymous_id", message.anonymousID, "anonymousId")
     guard kind == .alias else {
       let known = [user, anonymous].compactMap { $0 }
-      guard known.isEmpty else { return known }
+      guard known.isEmpty else { return (known, nil) }
       throw Self.fault(.required, "userId", "A message needs a userId or an anonymousId.")
     }
     guard let user else {
@@ -77,7 +77,7 @@ struct TrackingMapping {
     guard let previous = try Self.identity("anonymous_id", message.previousID, "previousId") else {
       throw Self.fault(.required, "previousId", "An alias call needs the previousId.")
     }
-    return TrackingAlias.identities(user: user, previous: previous)
+    return ([user], TrackingAlias.former(of: user, previous))
   }
 
   private static func identity(

@@ -20,10 +20,14 @@ enum TrackingTraits {
   }
 }
 
-/// The one seam between `alias` and identity resolution: the two ids are claimed for one person, as
-/// any event with both would. A known previousId makes that a merge, by the rules of its kind.
+/// The one seam between `alias` and identity resolution. A previousId that visitors go by is claimed
+/// for the user, as any event with both would; that of a user is another user's, whom no rule merges:
+/// a conflict for a person to settle.
 enum TrackingAlias {
-  static func identities(user: Identity, previous: Identity) -> [Identity] {
-    user.value.utf8.elementsEqual(previous.value.utf8) ? [user] : [user, previous]
+  /// Nil for a user's own id.
+  static func former(of user: Identity, _ visitor: Identity) -> FormerName? {
+    guard !user.value.utf8.elementsEqual(visitor.value.utf8) else { return nil }
+    return FormerName(
+      user: Identity(kind: user.kind, value: visitor.value), visitor: visitor)
   }
 }

@@ -154,6 +154,23 @@ extension PlanDocument.Trigger {
     }
   }
 
+  /// Whether who enters is known to nobody before a call or scene comes.
+  var picksAnybody: Bool {
+    switch self {
+    case .api: true
+    case .scene(let scene): scene.segment == nil
+    case .once, .recurring, .event, .date: false
+    }
+  }
+
+  /// Whether what makes people enter has properties that templates can show.
+  var bringsProperties: Bool {
+    switch self {
+    case .event, .api, .scene, .date: true
+    case .once, .recurring: false
+    }
+  }
+
   var recurrence: Recurrence? {
     switch self {
     case .recurring(_, let recurrence): recurrence

@@ -26,6 +26,20 @@ public struct AttributeChanges: Sendable, Equatable, ExpressibleByDictionaryLite
     steps.append(Step(key: key, operation: value.isNull ? .unset : .set(value)))
   }
 
+  /// With other values to be set.
+  func mapValues(_ transform: (String, JSONValue) -> JSONValue) -> AttributeChanges {
+    var mapped = AttributeChanges()
+    mapped.steps = steps.map { step in
+      guard case .set(let value) = step.operation else { return step }
+      return Step(key: step.key, operation: .set(transform(step.key, value)))
+    }
+    return mapped
+  }
+
+  mutating func append(_ operation: AttributeOperation, to key: String) {
+    steps.append(Step(key: key, operation: operation))
+  }
+
   mutating func append(_ later: AttributeChanges) { steps += later.steps }
 
   /// The last value of each attribute, null where it is removed. Only of plain changes.

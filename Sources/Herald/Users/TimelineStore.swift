@@ -3,17 +3,44 @@ import JSON
 import Postgres
 
 enum TimelineStore {
+  /// Where a page begins, and what it may hold.
+  private struct PageEnd {
+    let before: (at: Date, key: String)?
+    let filter: TimelineFilter
+    let limit: Int
+
+    init(_ page: PageRequest, _ filter: TimelineFilter) {
+      before = page.after.flatMap { cursor in
+        guard let microseconds = Int(cursor.values[0]) else { return nil }
+        return (Date(microsecondsSince1970: microseconds), cursor.values[1])
+      }
+      self.filter = filter
+      limit = page.limit + 1
+    }
+
+    /// Over the columns of `events`. Bounds of `ts` that are there only when they are asked for, so
+    /// that they bound the walk along the index.
+    func conditions(id: SQL) -> SQL {
+      var parts: [SQL] = ["TRUE"]
+      if let name = filter.name { parts.append("name = \(name)") }
+      if let from = filter.from { parts.append("ts >= \(from)") }
+      if let until = filter.until { parts.append("ts < \(until)") }
+      if let before {
+        parts.append("ts <= \(before.at) AND (ts < \(before.at) OR \(id) < \(before.key))")
+      }
+      return SQL.joined(parts, separator: " AND ")
+    }
+  }
+
   /// Newest first. Each source gives at most a page by the user's own rows, and by those of the ids
   /// that were merged into the user.
   static func list(
     of users: [UUID], _ page: PageRequest, _ filter: TimelineFilter, orders: OrderRule,
     in db: any Queryable
   ) throws -> [TimelineEntry] {
-    let before = page.after.flatMap { cursor -> (at: Date, key: String)? in
-      guard let microseconds = Int(cursor.values[0]) else { return nil }
-      return (Date(microsecondsSince1970: microseconds), cursor.values[1])
-    }
-    let parts = sources(of: users, orders, filter.ordersOnly)
+    let end = PageEnd(page, filter)
+    let before = end.before
+    let parts = sources(of: users, orders, filter.ordersOnly, end)
       .filter { filter.kinds.isEmpty || filter.kinds.contains($0.0) }
       .map { kind, source -> SQL in
         """
@@ -38,24 +65,43 @@ enum TimelineStore {
   }
 
   private static func sources(
-    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool
+    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool, _ end: PageEnd
   ) -> [(TimelineEntry.Kind, SQL)] {
-    [(.event, events(of: users, orders, ordersOnly))] + ledger(of: users) + person(of: users)
+    [(.event, events(of: users, orders, ordersOnly, end))] + ledger(of: users) + person(of: users)
   }
 
   /// An order also says its amount, where it has one.
+  ///
+  /// There is no index by user and time. The primary key begins with user and name, and people's
+  /// events have few names: the newest page of each name is read backwards from the key, so that what
+  /// a page costs does not grow with the history. The names are found by skipping from one to the next.
   private static func events(
-    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool
+    of users: [UUID], _ orders: OrderRule, _ ordersOnly: Bool, _ page: PageEnd
   ) -> SQL {
     let only: SQL = ordersOnly ? " AND name = \(orders.event)" : ""
+    let names: SQL = """
+      WITH RECURSIVE named AS (
+        SELECT u.id AS user_id, (SELECT min(e.name) FROM events e WHERE e.user_id = u.id) AS name
+        FROM unnest(\(users)) AS u (id)
+        UNION ALL
+        SELECT n.user_id,
+          (SELECT min(e.name) FROM events e WHERE e.user_id = n.user_id AND e.name > n.name)
+        FROM named n WHERE n.name IS NOT NULL
+      )
+      """
     return """
-      SELECT ts AS at, name, 'e:' || id AS key, jsonb_build_object('id', id,
-        'name', name, 'properties', properties, 'source', source, 'message_id', message_id,
+      \(names)
+      SELECT e.ts AS at, e.name, 'e:' || e.id AS key, jsonb_build_object('id', e.id,
+        'name', e.name, 'properties', properties, 'source', source, 'message_id', message_id,
         'received_at', received_at)
-        || CASE WHEN name = \(orders.event) THEN jsonb_build_object('order', jsonb_build_object(
+        || CASE WHEN e.name = \(orders.event) THEN jsonb_build_object('order', jsonb_build_object(
           'amount', (\(OverviewStore.amount(orders)))::text, 'currency', \(orders.currency)::text))
           ELSE '{}' END AS data
-      FROM events WHERE user_id = ANY(\(users))\(only)
+      FROM named n CROSS JOIN LATERAL (
+        SELECT * FROM events
+        WHERE user_id = n.user_id AND name = n.name\(only) AND \(page.conditions(id: "'e:' || id"))
+        ORDER BY ts DESC, id DESC LIMIT \(page.limit)
+      ) e WHERE n.name IS NOT NULL
       """
   }
 

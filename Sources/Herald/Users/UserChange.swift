@@ -24,6 +24,8 @@ public struct UserChange: Sendable {
   public var consents: [(subscription: Subscription, state: ConsentState)] = []
   public var tags: [(key: String, value: TagValue)] = []
   public var devices: [Device] = []
+  /// Read from a table, whose cells have no types: numbers and true and false are a guess.
+  var isOfCells = false
 
   public init() {}
 

@@ -18,7 +18,6 @@ extension UserChanges {
     var sheet = AttributeSheet(
       try UserStore.lockAttributes(
         of: needing, locking: Set(others).union(items.map(\.user.id)), in: tx))
-    let watch = try PartWatch(Array(Set(items.map(\.user.id))), in: tx)
     var folded = FoldedChanges()
     let faults = items.map { user, change -> JSONFault? in
       var change = change
@@ -32,11 +31,13 @@ extension UserChanges {
       folded.add(change, to: user.id, from: user.origin)
       return nil
     }
-    let rows = folded.changes.filter(\.value.changesRow)
-      .map { UserStore.RowChange(id: $0, change: $1) }.sorted { $0.id.text < $1.id.text }
-    try UserStore.update(rows, now: now, in: tx)
-    try watch.record(origins: folded.origins, in: tx)
-    try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
+    for round in folded.rounds {
+      let rows = round.rows.filter(\.change.changesRow)
+      let watch = try PartWatch(rows.map(\.id), in: tx)
+      try UserStore.update(rows, now: now, in: tx)
+      try watch.record(origins: round.origins, touched: round.touched, in: tx)
+      try CatalogueStore.note(CatalogueTally(attributesOf: rows, at: now), in: tx)
+    }
     return faults
   }
 }

@@ -23,12 +23,20 @@ enum UserChanges {
     _ items: [Item], source: String, by caller: Caller, now: Date, in tx: Transaction
   ) throws -> [Outcome] {
     let tagging = try UserTagging(items.map(\.change), by: caller, now: now, in: tx)
+    let types = try AttributeStore.types(
+      of: Set(items.lazy.flatMap(\.change.attributes.keys)), in: tx)
     var outcomes = [Outcome?](repeating: nil, count: items.count)
     var changes: [(index: Int, change: UserChange)] = []
     for (index, item) in items.enumerated() {
       do {
+        let change = types.reading(item.change)
+        let faults = types.faults(of: change.attributes)
+        guard faults.isEmpty else {
+          let place = item.pointer.appending("attributes")
+          throw HeraldError.invalid(faults.map { $0.inside(place) })
+        }
         let place = item.pointer.appending("tags")
-        changes.append((index, try tagging.checked(item.change, at: place)))
+        changes.append((index, try tagging.checked(change, at: place)))
       } catch let error as HeraldError {
         outcomes[index] = .refused(error)
       }
@@ -60,7 +68,11 @@ enum UserChanges {
         outcomes[index] = .refused(HeraldError(.identityConflict, reason, pointer: pointer))
       }
     }
-    try write(folded, created: claimed.created, tagging, source: source, now: now, in: tx)
+    let created = Set(claimed.created)
+    for (number, round) in folded.rounds.enumerated() {
+      try write(
+        round, created: number == 0 ? created : [], tagging, source: source, now: now, in: tx)
+    }
     return try outcomes.map { outcome in
       guard let outcome else { throw HeraldError(.unexpected, "A change was lost.") }
       return outcome
@@ -80,12 +92,11 @@ enum UserChanges {
   }
 
   private static func write(
-    _ folded: FoldedChanges, created: [UUID], _ tagging: UserTagging, source: String, now: Date,
+    _ round: FoldedChanges.Round, created: Set<UUID>, _ tagging: UserTagging, source: String,
+    now: Date,
     in tx: Transaction
   ) throws {
-    let created = Set(created)
-    let rows = folded.changes.map { UserStore.RowChange(id: $0, change: $1) }
-      .sorted { $0.id.text < $1.id.text }
+    let rows = round.rows
     try UserStore.insert(rows.filter { created.contains($0.id) }, now: now, in: tx)
     let known = rows.filter { !created.contains($0.id) }
     if !known.isEmpty { try UserStore.lock(known.map(\.id), in: tx) }
@@ -102,19 +113,47 @@ enum UserChanges {
     try DeviceStore.register(
       rows.flatMap { row in row.change.devices.map { .init(user: row.id, device: $0) } }, now: now,
       in: tx)
-    try watch.record(origins: folded.origins, in: tx)
+    try watch.record(origins: round.origins, touched: round.touched, in: tx)
   }
 }
 
-/// The changes of each user in one: a statement may touch a row once only.
+/// The changes of each user in one: a statement may touch a row once only. What came in on another of
+/// the users that one was comes after it, so that each part of a merged person gets its own.
 struct FoldedChanges {
-  private(set) var changes: [UUID: UserChange] = [:]
-  /// The users they came in on, of those that were merged; the last one where there are several.
-  private(set) var origins: [UUID: UUID] = [:]
+  struct Round {
+    fileprivate(set) var changes: [UUID: UserChange] = [:]
+    /// The users they came in on, of those that were merged.
+    fileprivate(set) var origins: [UUID: UUID] = [:]
+
+    /// In the order of the ids, as all writers of users go.
+    var rows: [UserStore.RowChange] {
+      changes.map { UserStore.RowChange(id: $0, change: $1) }.sorted { $0.id.text < $1.id.text }
+    }
+
+    /// What was set, though it may have been so before.
+    var touched: [UUID: PartWatch.Touched] {
+      changes.mapValues { change in
+        PartWatch.Touched(
+          attributes: Set(change.attributes.keys), tags: Set(change.tags.map(\.key)))
+      }
+    }
+  }
+
+  private(set) var rounds: [Round] = []
+  /// The last round of each user.
+  private var places: [UUID: Int] = [:]
 
   mutating func add(_ change: UserChange, to user: UUID, from origin: UUID?) {
-    origins[user] = origin
-    if changes[user] == nil { changes[user] = change } else { changes[user]?.append(change) }
+    let last = places[user]
+    if let last, rounds[last].origins[user] == origin {
+      rounds[last].changes[user]?.append(change)
+      return
+    }
+    let place = last.map { $0 + 1 } ?? 0
+    if place == rounds.count { rounds.append(Round()) }
+    places[user] = place
+    rounds[place].changes[user] = change
+    rounds[place].origins[user] = origin
   }
 }
 

@@ -10,7 +10,38 @@ enum UserExport {
     "devices",
     "user_tags", "segment_members", "events", "enrolments", "deliveries", "step_visits",
     "attempts", "receipts", "queue", "cap_uses", "cap_reservations", "coupon_issues",
-    "coupon_redemptions",
+    "coupon_redemptions", "violations",
+  ]
+
+  /// Rows about two users. What they say of the other is left out.
+  static let pairs: [(table: String, select: SQL)] = [
+    (
+      "user_merges",
+      """
+      SELECT to_jsonb(m) - 'moving_from' - 'moved_name' - 'moved_ts' - 'moved_event' AS row
+      FROM user_merges m, ids WHERE m.survivor_id = ids.id OR m.merged_id = ids.id
+      """
+    ),
+    (
+      "identity_conflicts",
+      """
+      SELECT to_jsonb(c) - 'one_id' - 'other_id' || jsonb_build_object('identities', (
+          SELECT coalesce(jsonb_object_agg(k.kind, k.own), '{}') FROM (
+            SELECT e.key AS kind, jsonb_agg(v.value) AS own
+            FROM jsonb_each(c.identities) AS e, jsonb_array_elements_text(e.value) AS v
+            JOIN identities i ON i.value = v.value
+            WHERE i.kind = e.key AND i.user_id IN (SELECT id FROM ids)
+            GROUP BY e.key) k)) AS row
+      FROM identity_conflicts c, ids WHERE c.one_id = ids.id OR c.other_id = ids.id
+      """
+    ),
+    (
+      "user_separations",
+      """
+      SELECT to_jsonb(s) - 'one_id' - 'other_id' AS row
+      FROM user_separations s, ids WHERE s.one_id = ids.id OR s.other_id = ids.id
+      """
+    ),
   ]
 
   static func load(_ user: UUID, now: Date, in db: any Queryable) throws -> JSONValue {
@@ -35,13 +66,21 @@ enum UserExport {
         """)
       export[table] = try rows?.json("rows") ?? []
     }
+    for (table, select) in pairs {
+      let rows = try db.one(
+        """
+        WITH ids AS (SELECT id FROM unnest(\(ids)) AS id)
+        SELECT coalesce(jsonb_agg(DISTINCT r.row), '[]') AS rows FROM (\(select)) r
+        """)
+      export[table] = try rows?.json("rows") ?? []
+    }
     return .object(export)
   }
 
   static let schema: JSONValue = {
     let rows = Schema.array(Schema.map(Schema.any))
     var members = [("user", Schema.map(Schema.any)), ("exported_at", Schema.instant)]
-    members += tables.map { ($0, rows) }
+    members += (tables + pairs.map(\.table)).map { ($0, rows) }
     return Schema.members(members)
   }()
 }

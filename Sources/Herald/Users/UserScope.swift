@@ -51,6 +51,19 @@ public enum UserScope {
     return Set(try db.query(statement.unprepared()).map { try $0.get(0, as: UUID.self) })
   }
 
+  static let leaving = HeraldError(
+    .forbidden, "The user would lie outside the user scope of this key; nothing was changed.")
+
+  /// After a change, in its transaction: 403 when one of the users would not be seen any more.
+  static func requireInside(
+    _ users: [UUID], for caller: Caller, now: Date, in tx: Transaction
+  ) throws {
+    guard caller.userScope != nil else { return }
+    guard try visible(users, to: caller, now: now, in: tx).isSuperset(of: users) else {
+      throw leaving
+    }
+  }
+
   /// The users named, as far as the caller may see them; nil otherwise.
   public static func resolve(
     _ refs: [UserRef], for caller: Caller, now: Date, in db: any Queryable

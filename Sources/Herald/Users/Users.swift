@@ -144,8 +144,7 @@ public struct Users: Sendable {
     guard case .changed(let id, _)? = outcomes.first,
       try !UserScope.visible([id], to: caller, now: now, in: tx).contains(id)
     else { return outcomes.first.map(ItemResult.init) ?? .refused(UserRef.notFound) }
-    throw HeraldError(
-      .forbidden, "The user would lie outside the user scope of this key; nothing was changed.")
+    throw UserScope.leaving
   }
 }
 

@@ -7,7 +7,7 @@ public struct Violation: Sendable {
   /// By content: told again, after a client's retry, it is the same one.
   public let id: UUID
   public let at: Date
-  /// The way it came in: `tracking`.
+  /// The way it came in: `tracking`, or of a flagged event that of its message ids.
   public let source: String
   public let principal: String
   public let code: String
@@ -17,6 +17,9 @@ public struct Violation: Sendable {
   /// Whether it was stored all the same.
   public let isStored: Bool
   public let messageID: String?
+  /// The name and the user of the event that was stored; nil for what was not, or is not known.
+  public let event: String?
+  public let user: UUID?
   /// The first bytes of what was sent, as text.
   public let payload: String
   /// Of the whole.
@@ -38,6 +41,8 @@ public struct Violation: Sendable {
     detail = fault.detail
     self.isStored = isStored
     self.messageID = messageID.map(Self.storable)
+    event = nil
+    user = nil
     // What made it a violation may be that it is no text; PostgreSQL has none with U+0000.
     payload = Self.storable(String(decoding: bytes.prefix(Self.payloadLimit), as: UTF8.self))
     payloadBytes = bytes.count
@@ -48,6 +53,26 @@ public struct Violation: Sendable {
     }
     hash.update(bytes)
     id = UUID(prefixOf: hash.finalize()) ?? UUID()
+  }
+
+  /// Of an event that was stored, though it does not fit its declaration; by the event's id.
+  init(_ stored: StoredEvent, _ faults: [JSONFault], of incoming: IncomingEvent) {
+    id = stored.id
+    at = stored.receivedAt
+    source = incoming.source
+    principal = incoming.principal
+    code = faults.first?.code.rawValue ?? "flagged"
+    pointer = faults.first?.pointer.description ?? ""
+    detail = faults.map { "\($0.pointer): \($0.detail)" }.joined(separator: " ")
+    isStored = true
+    messageID = incoming.event.messageID
+    event = stored.name
+    user = stored.user
+    let bytes =
+      Array(#"{"name":"#.utf8) + JSONValue.string(stored.name).bytes
+      + Array(#","properties":"#.utf8) + stored.properties + Array("}".utf8)
+    payload = String(decoding: bytes.prefix(Self.payloadLimit), as: UTF8.self)
+    payloadBytes = bytes.count
   }
 
   private static func storable(_ text: String) -> String {

@@ -9,9 +9,12 @@ enum ViolationRoutes {
         Operation(
           "listViolations",
           "What clients of the tracking API sent that was refused, or stored though something was "
-            + "wrong with it; newest first, kept 30 days.", tag: "Events",
+            + "wrong with it, and events that their declared schema flags; newest first, kept 30 "
+            + "days.", tag: "Events",
           query: Operation.paging + [
-            .init("source", Schema.string, "The way it came in: tracking."),
+            .init(
+              "source", Schema.string, "The way it came in: tracking; of flagged events also api."),
+            .init("event", Schema.string, "Only flagged events of this name."),
             .init("principal", Schema.string, "Whose key it came with."),
             .init("code", Schema.string, "What was wrong."),
             .init(
@@ -25,9 +28,10 @@ enum ViolationRoutes {
           source: request.query("source"), principal: request.query("principal"),
           code: request.query("code"),
           isStored: try request.choice("stored", ["true", "false"]).map { $0 == "true" },
-          since: try request.instant("since"), until: try request.instant("until"))
+          event: request.query("event"), since: try request.instant("since"),
+          until: try request.instant("until"))
         let page = try await violations.list(
-          try PageRequest(request, width: 2), filter, for: call.caller)
+          try PageRequest(request, width: 2), filter, for: call.caller, now: call.now)
         return .page(page, request) { $0.json(masked: call.caller.seesMasked) }
       }
     ]
@@ -38,6 +42,7 @@ enum ViolationRoutes {
       "id": Schema.uuid, "at": Schema.instant, "source": Schema.string,
       "principal": Schema.string, "code": Schema.string, "pointer": Schema.string,
       "detail": Schema.string, "stored": Schema.bool, "message_id": Schema.nullable(Schema.string),
+      "event": Schema.nullable(Schema.string), "user": Schema.nullable(Schema.uuid),
       "payload": Schema.nullable(Schema.string), "payload_bytes": Schema.count,
     ])
   ]
@@ -49,6 +54,7 @@ extension Violation {
       "id": .id(id), "at": .instant(at), "source": .string(source),
       "principal": .string(principal), "code": .string(code), "pointer": .string(pointer),
       "detail": .string(detail), "stored": .bool(isStored), "message_id": .optional(messageID),
+      "event": .optional(event), "user": user.map(JSONValue.id) ?? .null,
       "payload": masked ? .null : .string(payload), "payload_bytes": .int(payloadBytes),
     ]
   }

@@ -3,7 +3,8 @@ import Postgres
 
 enum ViolationStore {
   private static let columns: SQL = """
-    id, at, source, principal, code, pointer, detail, stored, message_id, payload, payload_bytes
+    id, at, source, principal, code, pointer, detail, stored, message_id, event, user_id, payload,
+    payload_bytes
     """
 
   /// Those known already are left as they are.
@@ -15,34 +16,37 @@ enum ViolationStore {
       SELECT * FROM unnest(\(violations.map(\.id)), \(violations.map(\.at)),
         \(violations.map(\.source)), \(violations.map(\.principal)), \(violations.map(\.code)),
         \(violations.map(\.pointer)), \(violations.map(\.detail)), \(violations.map(\.isStored)),
-        \(violations.map(\.messageID)), \(violations.map(\.payload)),
+        \(violations.map(\.messageID)), \(violations.map(\.event)), \(violations.map(\.user)),
+        \(violations.map(\.payload)),
         \(violations.map(\.payloadBytes)))
       ON CONFLICT (id) DO NOTHING
       """)
   }
 
-  /// Newest first, by violations_at_idx.
+  /// Newest first, by violations_at_idx, of one event by violations_event_idx. `visible`: a boolean
+  /// over the alias `u` of users.
   static func list(
-    _ page: PageRequest, _ filter: Violations.Filter, in db: any Queryable
+    _ page: PageRequest, _ filter: Violations.Filter, visible: SQL, in db: any Queryable
   ) throws -> [Violation] {
     let before = page.after.flatMap { cursor -> (at: Date, id: UUID)? in
       guard let microseconds = Int(cursor.values[0]), let id = UUID(uuidString: cursor.values[1])
       else { return nil }
       return (Date(microsecondsSince1970: microseconds), id)
     }
-    return try db.query(
-      """
+    let statement: SQL = """
       SELECT \(columns) FROM violations
       WHERE (\(before?.at)::timestamptz IS NULL OR (at, id) < (\(before?.at), \(before?.id)))
         AND (\(filter.source)::text IS NULL OR source = \(filter.source))
         AND (\(filter.principal)::text IS NULL OR principal = \(filter.principal))
         AND (\(filter.code)::text IS NULL OR code = \(filter.code))
         AND (\(filter.isStored)::boolean IS NULL OR stored = \(filter.isStored))
+        AND (\(filter.event)::text IS NULL OR event = \(filter.event))
         AND (\(filter.since)::timestamptz IS NULL OR at >= \(filter.since))
         AND (\(filter.until)::timestamptz IS NULL OR at < \(filter.until))
+        AND (\(visible))
       ORDER BY at DESC, id DESC LIMIT \(page.limit + 1)
       """
-    ).map(Violation.init)
+    return try db.query(statement.unprepared()).map(Violation.init)
   }
 
   /// Those before, and the oldest of more than `limit`.
@@ -84,6 +88,8 @@ extension Violation {
     detail = try row.get("detail")
     isStored = try row.get("stored")
     messageID = try row.get("message_id")
+    event = try row.get("event")
+    user = try row.get("user_id")
     payload = try row.get("payload")
     payloadBytes = try row.get("payload_bytes")
   }

@@ -17,6 +17,7 @@ public struct Violations: Sendable {
     var principal: String?
     var code: String?
     var isStored: Bool?
+    var event: String?
     var since: Date?
     var until: Date?
   }
@@ -27,9 +28,10 @@ public struct Violations: Sendable {
     try await db.write { tx in try ViolationStore.insert(violations, in: tx) }
   }
 
-  /// A key with a user scope sees its principal's only: what the others sent may be of any user.
+  /// A key with a user scope sees its principal's only, and of those none of users outside: what
+  /// the others sent may be of any user.
   func list(
-    _ page: PageRequest, _ filter: Filter, for caller: Caller
+    _ page: PageRequest, _ filter: Filter, for caller: Caller, now: Date
   ) async throws -> Page<Violation> {
     var filter = filter
     if caller.userScope != nil {
@@ -38,7 +40,19 @@ public struct Violations: Sendable {
       }
       filter.principal = caller.principal
     }
-    let rows = try await db.read { [filter] db in try ViolationStore.list(page, filter, in: db) }
+    let rows = try await db.read { [filter] db in
+      let visible: SQL =
+        caller.userScope == nil
+        ? "TRUE"
+        : """
+        user_id IS NULL OR EXISTS (SELECT FROM users u
+          WHERE u.id = coalesce(
+              (SELECT a.user_id FROM user_aliases a WHERE a.alias_id = violations.user_id),
+              violations.user_id)
+            AND (\(try UserScope.predicate(caller, now: now, in: db))))
+        """
+      return try ViolationStore.list(page, filter, visible: visible, in: db)
+    }
     return Page(rows, page) { [String($0.at.microsecondsSince1970), $0.id.text] }
   }
 

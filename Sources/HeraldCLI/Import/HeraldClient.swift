@@ -82,6 +82,16 @@ struct HeraldClient: Sendable {
     return answer.json
   }
 
+  /// A GET whose answer, when it is a 2xx, is given to `sink` as it comes; returns at its end.
+  func stream(
+    _ path: String, sink: @escaping @Sendable (UnsafeRawBufferPointer) -> Void
+  ) async throws -> Answer {
+    var request = request("GET", path)
+    request.timeout = .seconds(3600)
+    request.sink = sink
+    return try await send(request)
+  }
+
   /// Streams a file to `POST /v1/imports`; the id of the job.
   func upload(
     kind: String, triggers: Bool = false, _ file: UploadFile

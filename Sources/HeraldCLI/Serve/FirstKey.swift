@@ -6,7 +6,7 @@ enum FirstKey {
   static func install(_ installation: Installation) async throws {
     let configuration = installation.configuration
     let secret = try await installation.application.keys.bootstrap(
-      secret: configuration.adminKey, now: Date())
+      secret: configuration.adminKey, now: installation.now())
     guard let secret, configuration.adminKey == nil else { return }
     guard isatty(1) != 1 else {
       print(welcome(secret, "\(configuration.listenHost):\(configuration.listenPort)"))

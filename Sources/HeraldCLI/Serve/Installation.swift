@@ -10,6 +10,7 @@ import Postgres
 struct Installation: Sendable {
   let application: Application
   let configuration: Configuration
+  let now: @Sendable () -> Date
   private let cluster: EmbeddedCluster?
   private let client: HTTPClient
 
@@ -18,8 +19,10 @@ struct Installation: Sendable {
   }
 
   /// `role`: whether this is the serving process of the data directory or a command beside it.
+  /// `now`: the business clock.
   static func open(
-    _ configuration: Configuration, role: EmbeddedCluster.Role, logger: Logger
+    _ configuration: Configuration, role: EmbeddedCluster.Role,
+    now: @escaping @Sendable () -> Date = { Date() }, logger: Logger
   ) async throws -> Installation {
     let cluster: EmbeddedCluster?
     let appURL: String
@@ -57,9 +60,10 @@ struct Installation: Sendable {
         dispatch: dispatch, tracking: tracking,
         handovers: URL(fileURLWithPath: configuration.dataDirectory),
         publicURL: configuration.publicURL,
-        logger: logger)
+        now: now, logger: logger)
       return Installation(
-        application: application, configuration: configuration, cluster: cluster, client: client)
+        application: application, configuration: configuration, now: now, cluster: cluster,
+        client: client)
     } catch {
       await cluster?.close()
       throw error
@@ -89,7 +93,8 @@ struct Installation: Sendable {
         dataDirectory: URL(fileURLWithPath: configuration.dataDirectory)),
       secrets: configuration.secretsKey ?? key ?? .random(), logger: logger)
     return Installation(
-      application: application, configuration: configuration, cluster: cluster, client: client)
+      application: application, configuration: configuration, now: { Date() }, cluster: cluster,
+      client: client)
   }
 
   func close() async {

@@ -24,6 +24,7 @@ struct ServeCommand: AsyncParsableCommand {
   var databaseUrl: String?
   @Option(help: "api, worker or both (HERALD_ROLES).") var roles: String?
   @Option(help: "A file of NAME=value lines (HERALD_CONFIG).") var config: String?
+  @Flag(help: .hidden) var testClock = false
 
   func run() async throws {
     let configuration = try settings()
@@ -34,15 +35,18 @@ struct ServeCommand: AsyncParsableCommand {
     let signals = SignalWait()
     let reloading = Reload { try self.settings().logLevel }
     defer { reloading.cancel() }
-    let installation = try await Installation.open(configuration, role: .serve, logger: logger)
+    let clock = try TestClock.open(isAllowed: testClock)
+    if clock != nil { logger.critical("business time is a test's: --test-clock") }
+    let installation = try await Installation.open(
+      configuration, role: .serve, now: { clock?.now ?? Date() }, logger: logger)
     do {
-      if try await installation.application.restorations.detect(now: Date()) {
+      if try await installation.application.restorations.detect(now: installation.now()) {
         logger.critical(
           "this database was restored from a backup: dispatch is stopped until `herald resume --after-restore`"
         )
       }
       try await FirstKey.install(installation)
-      try await serve(installation, until: signals, logger)
+      try await serve(installation, clock, until: signals, logger)
     } catch {
       await installation.close()
       throw error
@@ -60,7 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   private func serve(
-    _ installation: Installation, until signals: SignalWait, _ logger: Logger
+    _ installation: Installation, _ clock: TestClock?, until signals: SignalWait, _ logger: Logger
   ) async throws {
     let configuration = installation.configuration
     var server: Server?
@@ -83,11 +87,16 @@ struct ServeCommand: AsyncParsableCommand {
       server = started
     }
     let work = Task {
-      if configuration.roles.contains(.worker) { await installation.application.work() }
+      guard configuration.roles.contains(.worker) else { return }
+      let application = installation.application
+      async let following: Void? = clock?.follow { application.wake.call() }
+      await application.work()
+      await following
     }
     while await !signals.wait(for: .seconds(3600)) {}
     logger.info("stopping")
     work.cancel()
+    installation.application.liveFeeds.close()
     async let drained: Void = work.value
     await server?.shutdown(grace: .seconds(20))
     await drained

@@ -9,6 +9,8 @@ final class Terminal: Sendable {
     /// Whether the last line is the changing one.
     var isChanging = false
     var lastShown: ContinuousClock.Instant?
+    /// Lines of the frame that the next one replaces.
+    var frame = 0
   }
 
   let isInteractive: Bool
@@ -75,6 +77,19 @@ final class Terminal: Sendable {
       state.lastShown = nil
     }
   }
+
+  /// Lines that take the place of those of the frame before. For terminals only.
+  func frame(_ lines: [String]) {
+    state.withLock { state in
+      put(
+        (state.frame > 0 ? "\u{1B}[\(state.frame)A\u{1B}[J" : "") + lines.joined(separator: "\n")
+          + "\n")
+      state.frame = lines.count
+    }
+  }
+
+  /// What was drawn last stays.
+  func endFrame() { state.withLock { $0.frame = 0 } }
 
   private static func bar(_ label: String, _ done: Int, _ total: Int?, _ note: String) -> String {
     let width = 28

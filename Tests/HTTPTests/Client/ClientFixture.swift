@@ -5,7 +5,8 @@ import Testing
 
 /// A client that may reach the stand-ins, and short ways to say what came of a request.
 func makeClient(_ change: (inout ClientConfiguration) -> Void = { _ in }) -> HTTPClient {
-  var configuration = ClientConfiguration(allowPrivateAddresses: true)
+  // Beside hundreds of other tests half a minute may pass between two requests of one.
+  var configuration = ClientConfiguration(allowPrivateAddresses: true, idleTimeout: .seconds(600))
   change(&configuration)
   return HTTPClient(
     configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))

@@ -10,6 +10,10 @@ import Testing
 @Suite("What is not for everybody's eyes, over all of the API") struct MaskingTests {
   /// Everything personal of u-0 and u-1, in places that say so and in places that do not.
   private func furnish(_ scene: CampaignScene) async throws {
+    // Before the first event: declarations are looked at once a second.
+    try await scene.put(
+      "catalogue/events/flagged",
+      ["properties": ["amount": ["type": "number", "required": true]], "mode": "flag"])
     try await scene.people(2) { n, user in
       user["attributes"] = [
         "name": .string("Canary\(n)"), "brand": n == 0 ? "A" : "B",
@@ -50,6 +54,59 @@ import Testing
       .patch, "/v1/users/external_id:u-0", ["identities": ["phone": "+8613810000007"]],
       key: scene.admin
     ).discard()
+    try await queue(scene)
+  }
+
+  /// What waits for a person to look at it, and quotes what came in: conflicts, violations, flagged
+  /// events, dead letters.
+  private func queue(_ scene: CampaignScene) async throws {
+    func call(_ method: HTTPMethod, _ path: String, _ body: JSONValue) async throws {
+      let answer = try await scene.herald.call(method, path, body, key: scene.admin)
+      #expect(200..<300 ~= answer.status, "\(path) \(answer.json)")
+    }
+    try await call(
+      .put, "/v1/sources/none",
+      [
+        "signature": ["scheme": "none"],
+        "mapping": ["user": ["email": "/email"], "event": "x", "timestamp": "/at"],
+      ])
+    for n in 0...1 {
+      let (user, email) = ("external_id:u-\(n)", JSONValue.string("canary\(n)@example.com"))
+      try await call(
+        .post, "/v1/events",
+        [
+          "events": [
+            [
+              "user": .string(user), "name": "flagged", "message_id": .string("f-\(n)"),
+              "properties": ["note": .string("ring +861381000000\(n)"), "who": email],
+            ],
+            // Nobody is merged with a stranger who has a name of their own.
+            [
+              "user": [
+                "external_id": .string("stranger-\(n)"), "wechat_unionid": .string("w-\(n)"),
+              ],
+              "name": "x", "message_id": .string("s-\(n)"),
+            ],
+            [
+              "user": [
+                "external_id": .string("u-\(n)"), "wechat_unionid": .string("w-\(n)"),
+                "email": email,
+              ],
+              "name": "x", "message_id": .string("c-\(n)"),
+            ],
+          ]
+        ])
+      try await call(
+        .post, "/v1/track", ["userId": .string("u-\(n)"), "properties": ["email": email]])
+      try await call(.post, "/v1/hooks/none", ["email": email, "at": "Canary\(n)"])
+    }
+    for (table, count) in [
+      ("identity_conflicts", 2), ("violations", 4), ("source_dead_letters", 2),
+    ] {
+      #expect(
+        try await scene.herald.count("SELECT count(*) FROM \(identifier: table)") == count,
+        "\(table)")
+    }
   }
 
   /// Every GET with something to show, filled in.
@@ -63,10 +120,12 @@ import Testing
     let ids = [
       "approvals": try await first("/v1/approvals"), "jobs": try await first("/v1/jobs"),
       "erasures": try await first("/v1/erasures"),
+      "identity-conflicts": try await first("/v1/identity-conflicts"),
+      "sources": try await first("/v1/sources/none/dead-letters"),
     ]
     let keys = [
       "tags": "vip", "segments": "crowd", "templates": "p", "coupons": "c", "plans": "hello",
-      "senders": "gw-push",
+      "senders": "gw-push", "sources": "none",
     ]
     var targets: [String] = []
     for endpoint in scene.herald.app.endpoints where endpoint.method == .get {

@@ -107,7 +107,7 @@ import Testing
       let diff = approval.json["diff"]?.arrayValue ?? []
       #expect(
         Set(diff.compactMap { $0["pointer"]?.stringValue }) == [
-          "/document/priority", "/templates/p/content/body", "/templates/p/version",
+          "/document/priority", "/templates/p/content/body",
         ])
       let body = diff.first { $0["pointer"] == "/templates/p/content/body" }
       #expect(body?["after"] == "Other")

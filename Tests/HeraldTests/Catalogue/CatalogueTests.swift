@@ -107,6 +107,13 @@ struct CatalogueTests {
       #expect(detail.json["flagged"] == 1)
       #expect(detail.json["count"] == 2)
       #expect(detail.json["mode"] == "flag")
+      let listed = try await herald.call(
+        .get, "/v1/violations?event=order_paid", key: key)
+      let violation = listed.json["data"]?.arrayValue?.first
+      #expect(listed.json["data"]?.arrayValue?.count == 1)
+      #expect(violation?["code"] == "required" && violation?["stored"] == true)
+      #expect(violation?["pointer"] == "/properties/amount" && violation?["source"] == "api")
+      #expect(violation?["principal"] == "li.lei" && violation?["event"] == "order_paid")
       let segment = try await herald.call(
         .put, "/v1/segments/s",
         [

@@ -6,7 +6,7 @@ import Testing
   /// Every move there is; what is not here is refused.
   private static let moves: [PlanState: [PlanMove: PlanState]] = [
     .draft: [.edit: .draft, .submit: .pendingApproval],
-    .pendingApproval: [.edit: .draft, .approve: .approved, .reject: .rejected],
+    .pendingApproval: [.edit: .draft, .approve: .approved, .reject: .rejected, .expire: .draft],
     .rejected: [.edit: .draft],
     .approved: [
       .launch: .live, .pause: .paused, .cancel: .cancelled, .supersede: .superseded,

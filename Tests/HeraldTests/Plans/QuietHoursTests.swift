@@ -109,3 +109,16 @@ import Testing
       : minute >= hours.from || minute < hours.until
   }
 }
+
+@Suite("Zones of plans")
+struct PlanZonesTests {
+  @Test(
+    "a zone is known by each of its names",
+    arguments: ["Asia/Kolkata", "Asia/Calcutta", "Europe/Kyiv", "Asia/Ho_Chi_Minh", "UTC"])
+  func names(name: String) { #expect(TimeZones.isKnown(name)) }
+
+  @Test(
+    "abbreviations, offsets and nonsense are no zones",
+    arguments: ["EST", "GMT+8", "+08:00", "Asia", "Asia/Nowhere", ""])
+  func nonsense(name: String) { #expect(!TimeZones.isKnown(name)) }
+}

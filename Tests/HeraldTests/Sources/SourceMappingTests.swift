@@ -67,7 +67,7 @@ struct SourceMappingTests {
         "amount": .number(try #require(JSONNumber("128.50"))), "first": "s-1", "channel": "web",
         "rank": 7, "gift": false, "raw": ["a": [1, 2]],
       ])
-    #expect(mapped.attributes == ["name": "friend"])
+    #expect(mapped.attributes.json == ["name": "friend"])
   }
 
   @Test(

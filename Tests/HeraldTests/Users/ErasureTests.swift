@@ -108,6 +108,34 @@ struct ErasureTests {
       // Work in hand, not records of a person.
       let working: Set = ["run_targets", "job_members", "erasures"]
       #expect(Set(withUser).subtracting(working) == Set(UserExport.tables))
+      let ofTwo = try await api.db.read { db in
+        try db.query(
+          "SELECT DISTINCT attrelid::regclass::text FROM pg_attribute WHERE attname IN ('one_id', 'survivor_id') AND attrelid IN (SELECT oid FROM pg_class WHERE relkind = 'r')"
+        ).map { try $0.get(0, as: String.self) }
+      }
+      #expect(Set(ofTwo) == Set(UserExport.pairs.map(\.table)))
+    }
+  }
+
+  @Test("the export tells of merges and conflicts, and of the other of two nothing")
+  func pairs() async throws {
+    try await PeopleAPI.with { api in
+      try await api.user("u-1")
+      _ = try await api.call(
+        .post, "/v1/users", ["identities": ["external_id": "canary-2", "wechat_unionid": "w"]])
+      let clash = try await api.call(
+        .post, "/v1/users", ["identities": ["external_id": "u-1", "wechat_unionid": "w"]])
+      #expect(clash.status == 409)
+      _ = try await api.call(.post, "/v1/users", ["identities": ["email": "u@example.com"]])
+      let merge = try await api.call(
+        .post, "/v1/users/external_id:u-1/merge", ["from": "email:u@example.com"])
+      let export = try await api.call(.get, "/v1/users/external_id:u-1/export")
+      let merges = export.json["user_merges"]?.arrayValue
+      #expect(merges?.count == 1 && merges?.first?["id"] == merge.json["id"])
+      let conflicts = export.json["identity_conflicts"]?.arrayValue
+      #expect(conflicts?.count == 1 && conflicts?.first?["state"] == "open")
+      #expect(conflicts?.first?["identities"] == ["external_id": ["u-1"]])
+      #expect(!export.text.contains("canary-2"))
     }
   }
 

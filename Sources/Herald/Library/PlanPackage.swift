@@ -1,0 +1,79 @@
+import JSON
+
+/// A plan as a document that travels: with the definitions of everything it refers to by key. It
+/// holds no people, no codes and no secrets.
+struct PlanPackage: Sendable {
+  static let format = "herald-plan/1"
+
+  let key: String
+  var group: String?
+  let document: JSONValue
+  var tags: [Tag] = []
+  var segments: [Segment] = []
+  var templates: [MessageTemplate] = []
+  var coupons: [CouponDefinition] = []
+  /// By key, as an approver saw them: what carries messages is not brought along.
+  var senders = JSONObject()
+  /// Of the manifest it was frozen as where it comes from, or would have been.
+  var hash: String?
+
+  /// What becomes of things that are here already and differ.
+  enum Conflicts: String, Sendable, CaseIterable {
+    /// Nothing is written; 409 names all of them.
+    case refuse
+    /// They stay as they are, and the plan uses them so.
+    case keep
+    /// They are overwritten with what the package says.
+    case replace
+  }
+}
+
+/// What an import came to.
+struct PlanImport: Sendable {
+  enum Outcome: String, Sendable, CaseIterable {
+    case created, unchanged, kept, replaced
+  }
+
+  struct Item: Sendable {
+    let kind: PlanPackage.Kind
+    let key: String
+    let outcome: Outcome
+  }
+
+  let overview: Plans.Overview
+  let items: [Item]
+  /// Of the manifest that submitting would freeze now; nil while something lacks.
+  let hash: String?
+  let expectedHash: String?
+  /// Places in the package that stand otherwise here; why the hashes are not the same.
+  let differs: [JSONPointer]
+  /// What is to be done before the plan can be submitted.
+  let lacks: [JSONFault]
+
+  var isCreated: Bool { items.contains { $0.kind == .plan && $0.outcome == .created } }
+}
+
+extension PlanPackage {
+  /// What a package brings, in the order in which it is written.
+  enum Kind: String, Sendable, CaseIterable {
+    case tag, segment, template, coupon, plan
+
+    /// Where things of this kind lie in a package.
+    var member: String { self == .plan ? "document" : "\(rawValue)s" }
+  }
+
+  /// Segments, those that others name first. A circle is left for the saving to refuse.
+  var orderedSegments: [Segment] {
+    var waiting = segments
+    var ordered: [Segment] = []
+    while !waiting.isEmpty {
+      let names = Set(waiting.map(\.key))
+      let free = waiting.filter { names.isDisjoint(with: $0.named.subtracting([$0.key])) }
+      guard !free.isEmpty else { return ordered + waiting }
+      ordered += free
+      let done = Set(free.map(\.key))
+      waiting.removeAll { done.contains($0.key) }
+    }
+    return ordered
+  }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import HTTP
+import JSON
+import Testing
+
+@testable import Herald
+
+@Suite("What an approver reads with a submission") struct AttachmentTests {
+  private static func findings(_ approval: JSONValue) -> [String] {
+    (approval["lint"]?.arrayValue ?? []).map {
+      "\($0["level"]?.stringValue ?? "") \($0["code"]?.stringValue ?? "") \($0["template"]?.stringValue ?? "")"
+    }
+  }
+
+  @Test("the difference reads as sentences, steps and templates by their names")
+  func difference() async throws {
+    try await CampaignScene.with { scene in
+      let steps = PlanText.steps(
+        PlanText.step("hello", PlanText.push), PlanText.step("more", PlanText.push))
+      try await scene.draft(PlanText.plan(steps: steps))
+      let first = try await scene.submit()
+      let new = try await scene.approval(first)["diff"]?.arrayValue ?? []
+      #expect(new.map { $0["pointer"] } == [""])
+      #expect(new.first?["text"]?.stringValue?.contains("everything is new") == true)
+      #expect(try await scene.approve(first).status == 200)
+      try await scene.put(
+        "templates/p", ["channel": "push", "content": ["title": "Hi", "body": "Other"]])
+      let changed = PlanText.steps(
+        PlanText.step("hello", PlanText.push, #""not_after": "1h""#),
+        PlanText.step("last", PlanText.push))
+      try await scene.draft(PlanText.plan(#""priority": 60"#, steps: changed))
+      let diff = try await scene.approval(scene.submit())["diff"]?.arrayValue ?? []
+      let texts = Set(diff.compactMap { $0["text"]?.stringValue })
+      #expect(texts.contains("priority is new: 60"))
+      #expect(
+        texts.contains(
+          "template 'p', content, body: “Hi {{ user.name | default: 'you' }}” becomes “Other”"))
+      #expect(texts.contains("step 'hello', not after is new: “1h”"))
+      #expect(texts.contains { $0.hasPrefix("step 'more' is gone; it was {") })
+      #expect(texts.contains { $0.hasPrefix("step 'last' is new: {") })
+    }
+  }
+
+  @Test("people who lack a variable are counted, and what becomes of them is said")
+  func missing() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(5) { n, user in
+        user["attributes"] = n < 2 ? ["name": "x"] : [:]
+      }
+      try await scene.put(
+        "templates/p",
+        [
+          "channel": "push", "on_missing": "skip",
+          "content": ["title": "{{ user.name }}", "body": "{{ event.amount }} {{ plan.key }}"],
+        ])
+      try await scene.draft(PlanText.plan())
+      let approval = try await scene.approval(scene.submit())
+      #expect(approval["dry_run"]?["missing_variables"] == ["user.name": 3])
+      #expect(
+        Self.findings(approval) == ["error unknown_variable p", "warning missing_variable p"])
+      let text = approval["lint"]?.arrayValue?.last?["text"]?.stringValue ?? ""
+      #expect(text.contains("3 of 5 people have no user.name; they are skipped."))
+    }
+  }
+
+  @Test("words that the settings forbid, links that lead nowhere, long and unsigned messages")
+  func content() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.settings(["content": ["forbidden_words": ["最好", "FREE"]]])
+      try await scene.put(
+        "templates/p",
+        [
+          "channel": "push",
+          "content": [
+            "title": "Free for you", "body": "See http://example.com/a. Or https://localhost/x",
+            "url": "https://10.0.0.1/{{ user.id }}",
+          ],
+        ])
+      let long = String(repeating: "春", count: 70)
+      try await scene.put("templates/m", ["channel": "sms", "content": ["text": .string(long)]])
+      try await scene.put(
+        "templates/signed",
+        ["channel": "sms", "content": ["text": .string(long), "signature": "最好"]])
+      let chain = #"""
+        {"channel": "push", "template": "p"}, {"channel": "sms", "template": "m"},
+        {"channel": "sms", "template": "signed"}
+        """#
+      try await scene.draft(PlanText.plan(steps: PlanText.step("hello", chain)))
+      let approval = try await scene.approval(scene.submit())
+      #expect(
+        Set(Self.findings(approval)) == [
+          "error forbidden_word p", "error forbidden_word signed", "error private_link p",
+          "error broken_link p", "warning insecure_link p", "warning no_signature m",
+          "info sms_parts m", "warning sms_parts signed",
+        ])
+      // A finding stops nobody.
+      let submitted = try await scene.herald.call(
+        .get, "/v1/approvals?state=pending", key: scene.approver)
+      #expect(submitted.json["data"]?.arrayValue?.count == 1)
+    }
+  }
+
+  @Test("other plans on the same channel and days are named with the people they share")
+  func calendar() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(10) { n, user in if n == 9 { user["devices"] = [] } }
+      try await scene.put(
+        "segments/old",
+        ["name": "O", "condition": ["attribute": "n", "gte": 4], "refresh": "live"])
+      func plan(_ segment: String, _ day: Int, _ channel: String, _ template: String) -> String {
+        let at = Date(timeIntervalSince1970: 1_793_000_000 + Double(day) * 86_400).rfc3339
+        return #"""
+          {"name": "N", "trigger": {"segment": "\#(segment)", "at": "\#(at)"},
+           "steps": [{"id": "s", "send": {"chain": [{"channel": "\#(channel)", "template": "\#(template)"}]}}]}
+          """#
+      }
+      try await scene.launch(plan("old", 3, "push", "p"), key: "same")
+      try await scene.launch(plan("old", 4, "push", "p"), key: "later")
+      try await scene.launch(plan("old", 3, "sms", "m"), key: "other-channel")
+      try await scene.draft(plan("crowd", 3, "push", "p"))
+      let dry = try await scene.herald.call(.post, "/v1/plans/hello/dry-run", key: scene.author)
+      let overlaps = dry.json["overlaps"]?.arrayValue ?? []
+      #expect(overlaps.map { $0["plan"] } == ["same"])
+      #expect(overlaps.first?["people"] == ["push": 5])
+      let calendar = dry.json["calendar"]?.arrayValue ?? []
+      #expect(calendar.count == 1)
+      #expect(
+        calendar.first?["plans"] == [["plan": "same", "channel": "push", "people": 5]])
+      let approval = try await scene.approval(scene.submit())
+      #expect(approval["dry_run"]?["calendar"] == dry.json["calendar"])
+    }
+  }
+
+  @Test("a plan that comes round reaches people on the days of its schedule")
+  func days() throws {
+    let now = Date(timeIntervalSince1970: 1_793_000_000)
+    let zone = try #require(TimeZone(identifier: "Asia/Shanghai"))
+    func days(_ text: String) throws -> Int {
+      try PlanDays(PlanText.parse(text), launchAt: nil, busyFor: 0, zone: zone, now: now).days.count
+    }
+    func plan(_ trigger: String) -> String {
+      #"{"name": "N", "trigger": \#(trigger), "steps": [\#(PlanText.step("s", PlanText.push))]}"#
+    }
+    #expect(try days(plan(#"{"segment": "crowd", "at": "now"}"#)) == 1)
+    // Whether ten o'clock of today is over.
+    #expect(
+      30...31
+        ~= (try days(plan(#"{"segment": "crowd", "cron": "0 10 * * *", "zone": "Asia/Shanghai"}"#)))
+    )
+    #expect(
+      4...5 ~= (try days(plan(#"{"segment": "crowd", "cron": "0 10 * * 1", "zone": "user"}"#))))
+    #expect(try days(plan(#"{"event": "order_paid"}"#)) == PlanDays.horizon)
+  }
+}
