@@ -22,6 +22,7 @@ public enum Migrations {
     (17, "journeys", PackageResources._017_journeys_sql),
     (18, "triggers", PackageResources._018_triggers_sql),
     (19, "caps", PackageResources._019_caps_sql),
+    (20, "reservations", PackageResources._020_reservations_sql),
     (21, "arms", PackageResources._021_arms_sql),
     (22, "experiments", PackageResources._022_experiments_sql),
     (23, "approvals", PackageResources._023_approvals_sql),

@@ -75,6 +75,7 @@ public final class Application: Sendable {
     restorations = Restorations(db: db, mark: mark)
     metrics = Metrics(db: db, attempts: dispatcher.attempts)
     let erasures = Erasures(db: db)
+    let reservations = CapReservations(db: db, settings: project)
     let violations = Violations(db: db)
     let jobs = Jobs(db: db, wake: jobsWake)
     jobRunner = JobRunner(
@@ -97,6 +98,7 @@ public final class Application: Sendable {
         Chore("segment refreshes", every: 1) {
           try await segments.refreshDue(atMost: 20, now: now())
         },
+        Chore("reservations", every: 5) { try await reservations.advance(now: now()) },
         Chore("approvals", every: 5) {
           for reminder in try await approvals.follow(now: now()) { logger.notice("\(reminder)") }
         },
@@ -170,7 +172,7 @@ public final class Application: Sendable {
       LiveRoutes.endpoints(liveFeeds, keys, now: now),
       ReportRoutes.endpoints(reports),
       ExplainRoutes.endpoints(Explanations(db: db, segments: segments, settings: project)),
-      CapRoutes.endpoints(Caps(db: db)),
+      CapRoutes.endpoints(Caps(db: db)), PlanPaceRoutes.endpoints(PlanPaces(db: db)),
       StopRoutes.endpoints(Stops(db: db, wake: wake)),
       SettingsRoutes.endpoints(settings),
       KeyRoutes.endpoints(keys),
@@ -228,6 +230,7 @@ public final class Application: Sendable {
       ReadyPlanRoutes.components, TriggerRoutes.components, ReplayRoutes.components,
       ApprovalRoutes.components, LiveRoutes.components,
       ReportRoutes.components, ExplainRoutes.components, CapRoutes.components,
+      PlanPaceRoutes.components,
       StopRoutes.components,
       SettingsRoutes.components, KeyRoutes.components, AuditRoutes.components,
     ]

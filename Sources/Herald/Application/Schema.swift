@@ -65,6 +65,7 @@ public enum Schema {
   public static let number: JSONValue = ["type": "number"]
   public static let count: JSONValue = ["type": "integer", "minimum": 0]
   public static let uuid: JSONValue = ["type": "string", "format": "uuid"]
+  public static let date: JSONValue = ["type": "string", "format": "date"]
   public static let instant: JSONValue = ["type": "string", "format": "date-time"]
   public static let key: JSONValue = ["type": "string", "pattern": "^[a-z0-9_-]{1,64}$"]
   public static let duration: JSONValue = [

@@ -1,7 +1,7 @@
 import JSON
 
 extension Cap {
-  /// Nil, with faults, when it is not good.
+  /// Nil, with faults, when it is not good. Whoever has the reader finishes it.
   init?(key: String, _ reader: ObjectReader) {
     let scope = Scope(reader)
     let limit = reader.int("limit", required: !reader.has("gap"), range: Self.limits)
@@ -13,7 +13,6 @@ extension Cap {
           "invalid", member, "A cap has either 'limit' and 'per', or 'gap'; leave one out.")
       }
     }
-    reader.finish()
     guard let scope else { return nil }
     self.key = key
     self.scope = scope

@@ -34,7 +34,7 @@ enum CapUseStore {
     guard !people.isEmpty else { return [:] }
     let rows = try db.query(
       """
-      SELECT p.person, c.at, c.delivery_id, c.link, c.channel, c.category, c.plan
+      SELECT p.person, c.at, c.delivery_id, c.link, c.channel, c.category, c.plan, c.exclusion
       FROM (SELECT n.id AS person, n.id FROM unnest(\(people)) AS n (id)
         UNION ALL SELECT a.user_id, a.alias_id FROM user_aliases a
           WHERE a.user_id = ANY(\(people))) AS p
@@ -47,7 +47,7 @@ enum CapUseStore {
       uses[try row.get(0), default: []].append(
         CapUse(
           at: try row.get(1), delivery: try row.get(2), link: try row.get(3), channel: channel,
-          category: try row.get(5), plan: try row.get(6)))
+          category: try row.get(5), plan: try row.get(6), exclusion: try row.get(7)))
     }
     return uses
   }
@@ -56,10 +56,11 @@ enum CapUseStore {
     guard !rows.isEmpty else { return }
     try tx.execute(
       """
-      INSERT INTO cap_uses (user_id, at, delivery_id, link, channel, category, plan)
+      INSERT INTO cap_uses (user_id, at, delivery_id, link, channel, category, plan, exclusion)
       SELECT * FROM unnest(\(rows.map(\.user)), \(rows.map(\.use.at)),
         \(rows.map(\.use.delivery)), \(rows.map { Int16(clamping: $0.use.link) }),
-        \(rows.map(\.use.channel.rawValue)), \(rows.map(\.use.category)), \(rows.map(\.use.plan)))
+        \(rows.map(\.use.channel.rawValue)), \(rows.map(\.use.category)), \(rows.map(\.use.plan)),
+        \(rows.map(\.use.exclusion)))
       ON CONFLICT DO NOTHING
       """)
   }

@@ -34,21 +34,24 @@ extension SenderDraft {
     guard let channel, let timeout, faults.isEmpty else { return nil }
     sender = Sender(
       key: key, channel: channel, adapter: kind.name, config: parts.config, weight: weight,
-      pacePerSecond: pace, concurrency: concurrency, timeout: timeout)
+      pacePerSecond: pace.perSecond, quotaPerDay: pace.perDay, concurrency: concurrency,
+      timeout: timeout)
     secrets = parts.secrets
     keptSecrets = parts.kept
   }
 
-  private static func pace(_ reader: ObjectReader) -> Double? {
+  private static func pace(_ reader: ObjectReader) -> (perSecond: Double?, perDay: Int?) {
     // null says "no limit", as an answer shows it.
     if reader.isNull("pace") {
       reader.allow("pace")
-      return nil
+      return (nil, nil)
     }
-    guard let pace = reader.object("pace") else { return nil }
-    let rate = pace.double("per_second", required: true, range: 0.001...1_000_000)
+    guard let pace = reader.object("pace") else { return (nil, nil) }
+    let rate = pace.double(
+      "per_second", required: !pace.has("per_day"), range: 0.001...1_000_000)
+    let quota = pace.int("per_day", range: 1...1_000_000_000_000)
     pace.finish()
-    return rate
+    return (rate, quota)
   }
 
   private static func timeout(_ reader: ObjectReader) -> TimeSpan? {
@@ -81,13 +84,22 @@ extension SenderDraft {
   }
 }
 
+extension Sender {
+  fileprivate var paceJSON: JSONValue {
+    var pace = JSONObject()
+    pace["per_second"] = pacePerSecond.map(JSONValue.double)
+    pace["per_day"] = quotaPerDay.map(JSONValue.int)
+    return pace.isEmpty ? .null : .object(pace)
+  }
+}
+
 extension StoredSender {
   var json: JSONValue {
     [
       "key": .string(sender.key), "channel": .string(sender.channel.rawValue),
       "adapter": .string(sender.adapter), "config": .object(sender.config),
       "weight": .int(sender.weight),
-      "pace": sender.pacePerSecond.map { ["per_second": .double($0)] } ?? .null,
+      "pace": sender.paceJSON,
       "concurrency": .int(sender.concurrency), "timeout": .string(sender.timeout.description),
       "state": .string(state.rawValue), "state_reason": .optional(stateReason),
       "version": .int(version), "created_at": .instant(createdAt),

@@ -17,6 +17,8 @@ public struct Sender: Sendable, Equatable {
   public let weight: Int
   /// Messages a second over all processes; nil is unlimited.
   public let pacePerSecond: Double?
+  /// Messages a day over all processes, by the project's calendar; nil is unlimited.
+  public var quotaPerDay: Int?
   /// Messages under way at a time in one process.
   public let concurrency: Int
   /// The limit of one attempt: 1 to 30 s.

@@ -13,7 +13,10 @@ extension SenderRoutes {
     ])
   }
 
-  private static let pace = Schema.object(["per_second": ["type": "number", "exclusiveMinimum": 0]])
+  private static let pace = Schema.object([
+    "per_second?": ["type": "number", "exclusiveMinimum": 0],
+    "per_day?": Schema.integer(1...1_000_000_000_000),
+  ])
 
   private static let sender = Schema.object([
     "key": Schema.key, "channel": Schema.choice(Channel.allCases.map(\.rawValue)),

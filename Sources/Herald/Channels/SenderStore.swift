@@ -5,8 +5,8 @@ import Postgres
 /// Reads take any `Queryable`; dispatch reads `active`.
 public enum SenderStore {
   private static let columns: SQL = """
-    key, channel, adapter, config, secret, weight, pace_per_second, concurrency, timeout_seconds,
-    state, state_reason, version, created_at, updated_at
+    key, channel, adapter, config, secret, weight, pace_per_second, quota_per_day, concurrency,
+    timeout_seconds, state, state_reason, version, created_at, updated_at
     """
 
   /// Senders that may be handed messages, in the order of their keys; of one channel or of all.
@@ -69,15 +69,16 @@ public enum SenderStore {
     let row = try tx.one(
       """
       INSERT INTO senders AS s (key, channel, adapter, config, secret, weight, pace_per_second,
-        concurrency, timeout_seconds, created_at, updated_at)
+        quota_per_day, concurrency, timeout_seconds, created_at, updated_at)
       VALUES (\(sender.key), \(sender.channel.rawValue), \(sender.adapter),
         \(JSONB(.object(sender.config))), \(secret.map { Bytea($0) }),
         \(Int32(clamping: sender.weight)), \(sender.pacePerSecond),
+        \(sender.quotaPerDay),
         \(Int32(clamping: sender.concurrency)), \(Int32(clamping: sender.timeout.seconds)),
         \(now), \(now))
       ON CONFLICT (key) DO UPDATE SET channel = excluded.channel, adapter = excluded.adapter,
         config = excluded.config, secret = excluded.secret, weight = excluded.weight,
-        pace_per_second = excluded.pace_per_second, concurrency = excluded.concurrency,
+        pace_per_second = excluded.pace_per_second, quota_per_day = excluded.quota_per_day, concurrency = excluded.concurrency,
         timeout_seconds = excluded.timeout_seconds, updated_at = excluded.updated_at,
         state = CASE WHEN s.archived_at IS NULL THEN s.state ELSE 'active' END,
         state_reason = CASE WHEN s.archived_at IS NULL THEN s.state_reason END,
@@ -123,7 +124,8 @@ extension StoredSender {
     sender = Sender(
       key: key, channel: channel, adapter: try row.get("adapter"),
       config: try row.json("config").objectValue ?? [:], weight: try row.get("weight"),
-      pacePerSecond: try row.get("pace_per_second"), concurrency: try row.get("concurrency"),
+      pacePerSecond: try row.get("pace_per_second"),
+      quotaPerDay: try row.get("quota_per_day"), concurrency: try row.get("concurrency"),
       timeout: timeout)
     sealedSecrets = try row.get("secret", as: Bytea?.self)?.bytes
     self.state = state

@@ -8,25 +8,43 @@ struct BatchPressure {
   /// By the id a row is for, of those who were merged into somebody since.
   private let merged: [UUID: UUID]
   private let caps: [Cap]
+  /// Whether anything is counted at all.
+  private let counts: Bool
   private var uses: [UUID: [CapUse]] = [:]
+  private var reservations: [UUID: [CapReservation]] = [:]
+  /// By the id their rows are for.
+  private var rivals: [UUID: [CapRival]] = [:]
   /// People whom another worker is deciding about at this moment.
   private var contended: Set<UUID> = []
 
   init(
     _ entries: [QueueEntry], of plans: [PlanVersionName: ApprovedPlan], lane: Int, now: Date,
-    in tx: Transaction
+    in tx: Transaction, approved: (PlanVersionName) throws -> ApprovedPlan
   ) throws {
     let marketing = entries.filter { plans[$0.planName]?.isCapped ?? false }
     let caps = marketing.isEmpty ? [] : try CapStore.hold(in: tx)
     self.caps = caps
-    if !caps.isEmpty { try CapUseStore.lock(lanes: [lane], in: tx) }
+    let exclusions = Set(marketing.map(\.planName)).compactMap {
+      plans[$0]?.document.pressure.exclusion?.within
+    }
+    let horizon =
+      (caps.map { $0.span.horizon(at: now) }
+      + exclusions.map { CapSpan.rolling($0).horizon(at: now) }).min()
+    counts = horizon != nil
+    if horizon != nil { try CapUseStore.lock(lanes: [lane], in: tx) }
     let merged = try UserStore.merged(Array(Set(entries.map(\.userID))), in: tx)
     self.merged = merged
-    guard let horizon = caps.map({ $0.span.horizon(at: now) }).min() else { return }
+    guard let horizon else { return }
     let people = Set(marketing.map { merged[$0.userID] ?? $0.userID })
     contended = try Self.lock(people.filter { $0.lane != lane }, merged, in: tx)
     uses = try CapUseStore.uses(
       of: Array(people.subtracting(contended)), since: horizon, in: tx)
+    guard !caps.isEmpty else { return }
+    reservations = try CapReservationStore.held(
+      for: Array(people.subtracting(contended)), now: now, in: tx)
+    rivals = try CapRivalStore.rivals(of: marketing, lane: lane, now: now, in: tx) { name in
+      try plans[name] ?? approved(name)
+    }
   }
 
   /// Locks the lanes of people who were merged into another one. Nobody is waited for, since one
@@ -49,12 +67,15 @@ struct BatchPressure {
   func isContended(_ entry: QueueEntry) -> Bool { contended.contains(person(of: entry)) }
 
   func standing(of entry: QueueEntry) -> CapStanding {
-    CapStanding(caps: caps, uses: uses[person(of: entry)] ?? [])
+    let person = person(of: entry)
+    return CapStanding(
+      caps: caps, uses: uses[person] ?? [], reservations: reservations[person] ?? [],
+      rivals: rivals[entry.userID] ?? [])
   }
 
   /// The slot is taken for the rest of the batch.
   mutating func take(_ use: CapUse, by entry: QueueEntry) {
-    guard !caps.isEmpty else { return }
+    guard counts else { return }
     let person = person(of: entry)
     uses[person, default: []].removeAll { $0.delivery == use.delivery && $0.link == use.link }
     uses[person, default: []].append(use)
@@ -69,7 +90,7 @@ extension ApprovedPlan {
   func use(_ entry: QueueEntry, link: Int, channel: Channel, at now: Date) -> CapUse {
     CapUse(
       at: now, delivery: entry.deliveryID, link: link, channel: channel,
-      category: document.category, plan: key)
+      category: document.category, plan: key, exclusion: document.pressure.exclusion?.group)
   }
 }
 

@@ -26,7 +26,12 @@ public enum SkipCode: String, Sendable, CaseIterable {
   case capped
   /// Another message went out too short a time ago.
   case minimumGap = "minimum_gap"
+  /// Another plan of its group was first.
+  case excluded
   case quietHours = "quiet_hours"
+  case holiday
+  /// The provider takes no more of the sender today.
+  case quotaSpent = "quota_spent"
   case missingValue = "missing_value"
   case outOfStock = "out_of_stock"
   case perUserLimit = "per_user_limit"

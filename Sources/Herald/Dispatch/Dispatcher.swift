@@ -272,7 +272,8 @@ public final class Dispatcher: Sendable {
         db: db, persistence: persistence, stop: stop, plans: plans, health: health,
         settings: settings, lease: lease, sender: sender,
         adapter: try senders.adapter(for: sender), now: now,
-        jitter: { Double.random(in: 0..<1) }, mark: handovers, logger: logger
+        jitter: { Double.random(in: 0..<1) }, mark: handovers,
+        projectZone: try await projectSettings().timeZone, logger: logger
       ).carry(Array(rows.prefix(admitted)))
       return nil
     } catch {

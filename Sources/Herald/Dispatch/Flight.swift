@@ -18,6 +18,8 @@ struct Flight: Sendable {
   let now: @Sendable () -> Date
   let jitter: @Sendable () -> Double
   let mark: HandoverMark
+  /// By whose calendar days are counted.
+  let projectZone: String
   let logger: Logger
 
   /// Seconds of a pace that are taken at a time, and for which a flight waits at most.
@@ -34,22 +36,35 @@ struct Flight: Sendable {
   }
 
   func carry(_ handovers: [Handover]) async throws {
+    do {
+      try await takeOff(handovers)
+    } catch is QuotaSpent {}
+  }
+
+  private func takeOff(_ handovers: [Handover]) async throws {
     var waiting = handovers.filter { !$0.isBegun }[...]
     let begun = handovers.filter(\.isBegun)
     if !begun.isEmpty { waiting = (try await complete(begun) + waiting)[...] }
-    let quota = sender.sender.pacePerSecond.map { max(1, Int($0 * Self.longestWait)) }
-    if let quota, waiting.count > quota {
-      try await postpone(Array(waiting.dropFirst(quota)), from: quota)
-      waiting = waiting.prefix(quota)
-    }
+    let (soon, later) = Self.split(Array(waiting), senderPace: sender.sender.pacePerSecond)
+    try await postpone(later)
+    // A slow plan does not stand in the way of those that have no pace.
+    waiting = (soon.filter { $0.planPace == nil } + soon.filter { $0.planPace != nil })[...]
     let size = adapter.resendsSafely ? settings.batch : sender.sender.concurrency
     while !waiting.isEmpty {
       guard !stop.isSet, lease.isHeld else { return try await release(Array(waiting)) }
-      let granted = try await takePace(min(size, waiting.count), Array(waiting))
-      if granted == 0 {
-        try await Task.sleep(for: .milliseconds(50))
+      let grant = try await takePace(min(size, waiting.count), Array(waiting))
+      if grant.count == 0 {
+        guard grant.wait <= Self.longestWait else {
+          let plan = grant.isOfPlan ? waiting.first?.entry.plan : nil
+          let slow = waiting.filter { plan == nil || $0.entry.plan == plan }
+          try await postpone(slow, after: grant.wait)
+          waiting = waiting.filter { plan != nil && $0.entry.plan != plan }[...]
+          continue
+        }
+        try await Task.sleep(for: .seconds(min(max(grant.wait, 0.01), 0.25)))
         continue
       }
+      let granted = grant.count
       let chunk = Array(waiting.prefix(granted))
       // Hours, days and the ends of windows begin on whole minutes: what has waited into another one
       // goes through its gates again.
@@ -71,28 +86,50 @@ struct Flight: Sendable {
   }
 
   /// Tokens of the sender and of the plans; how many of the first `wanted` may go now.
-  private func takePace(_ wanted: Int, _ rows: [Handover]) async throws -> Int {
-    guard let first = rows.first else { return 0 }
+  private func takePace(_ wanted: Int, _ rows: [Handover]) async throws -> PaceStore.Grant {
+    guard let first = rows.first else { return PaceStore.Grant(count: 0) }
     let plan = first.entry.plan
-    let perMinute = first.perMinute
     // One plan at a time where a plan has a pace of its own.
     let same =
-      perMinute == nil ? wanted : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
-    guard sender.sender.pacePerSecond != nil || perMinute != nil else { return wanted }
-    return try await persistence.write { tx in
-      var granted = same
-      if let perMinute {
-        granted = try PaceStore.take(
-          scope: "plan:\(plan)", rate: Double(perMinute) / 60, burst: Self.slab,
-          wanted: granted, in: tx)
+      first.planPace == nil
+      ? rows.prefix(wanted).prefix { $0.planPace == nil }.count
+      : rows.prefix(wanted).prefix { $0.entry.plan == plan }.count
+    let today = WallClock(TimeZone(identifier: projectZone) ?? .gmt)
+    let now = now()
+    guard
+      sender.sender.pacePerSecond != nil || sender.sender.quotaPerDay != nil
+        || first.planPace != nil
+    else { return PaceStore.Grant(count: same) }
+    let grant = try await persistence.write { tx in
+      var grant = PaceStore.Grant(count: same)
+      if let rate = first.planPace {
+        grant = try PaceStore.take(
+          scope: "plan:\(plan)", rate: rate, burst: Self.slab, wanted: grant.count, in: tx)
+        grant.isOfPlan = true
       }
-      if let rate = sender.sender.pacePerSecond, granted > 0 {
-        granted = try PaceStore.take(
-          scope: "sender:\(sender.key)", rate: rate, burst: Self.slab, wanted: granted, in: tx)
+      if let rate = sender.sender.pacePerSecond, grant.count > 0 {
+        grant = try PaceStore.take(
+          scope: "sender:\(sender.key)", rate: rate, burst: Self.slab, wanted: grant.count, in: tx)
       }
-      return granted
+      if let limit = sender.sender.quotaPerDay, grant.count > 0 {
+        grant.count = try PaceStore.takeQuota(
+          of: sender.key, on: today.day(of: now), limit: limit, wanted: grant.count, in: tx)
+        if grant.count == 0 { grant.wait = .infinity }
+      }
+      return grant
     }
+    guard grant.wait == .infinity else { return grant }
+    let tomorrow = today.midnight(
+      CivilDay(daysSince1970: today.day(of: now).daysSince1970 + 1))
+    health.spend(sender, until: tomorrow)
+    // At once: another sender may carry them, or their gates say until when they wait.
+    try await release(rows.filter { $0.doubt == nil })
+    try await postpone(rows.filter { $0.doubt != nil }.map { ($0, 60) })
+    throw QuotaSpent()
   }
+
+  /// What remains of the flight is given back already.
+  private struct QuotaSpent: Error {}
 
   /// Marks the chunk as handed over; nil when a stop came in between. Those the lease has lost are
   /// left out.
@@ -205,16 +242,39 @@ struct Flight: Sendable {
     }
   }
 
-  /// More than the pace lets through soon: each comes back when its turn may be.
-  private func postpone(_ rows: [Handover], from position: Int) async throws {
-    guard let rate = sender.sender.pacePerSecond else { return }
+  /// What may leave within a flight's patience, and what each of the others has to wait, by the
+  /// position it has in the queue of its sender and of its plan.
+  static func split(
+    _ rows: [Handover], senderPace: Double?
+  ) -> (soon: [Handover], later: [(row: Handover, wait: Double)]) {
+    var soon: [Handover] = []
+    var later: [(row: Handover, wait: Double)] = []
+    var ahead: [String: Int] = [:]
+    for (position, row) in rows.enumerated() {
+      let place = ahead[row.entry.plan, default: 0]
+      ahead[row.entry.plan] = place + 1
+      let wait = max(
+        senderPace.map { Double(position) / $0 } ?? 0, row.planPace.map { Double(place) / $0 } ?? 0)
+      if wait < longestWait { soon.append(row) } else { later.append((row, wait)) }
+    }
+    return (soon, later)
+  }
+
+  /// None of them goes within a flight's patience.
+  private func postpone(_ rows: [Handover], after wait: Double) async throws {
+    let (soon, later) = Self.split(rows, senderPace: sender.sender.pacePerSecond)
+    try await postpone(soon.map { ($0, wait) } + later.map { ($0.row, wait + $0.wait) })
+  }
+
+  /// Each comes back when its turn may be.
+  private func postpone(_ rows: [(row: Handover, wait: Double)]) async throws {
+    guard !rows.isEmpty else { return }
     let now = now()
     try await persistence.write { tx in
       try QueueStore.postpone(
-        rows.enumerated().map { index, handover in
-          handover.postponement(until: now.addingTimeInterval(Double(position + index) / rate))
-        }, lane: lease.lane, lease: lease.id, in: tx)
-      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
+        rows.map { $0.row.postponement(until: now.addingTimeInterval($0.wait)) },
+        lane: lease.lane, lease: lease.id, in: tx)
+      try CapUseStore.giveBack(rows.compactMap(\.row.slot), in: tx)
     }
   }
 }

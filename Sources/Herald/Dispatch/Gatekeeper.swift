@@ -21,6 +21,9 @@ struct Gatekeeper {
     /// For marketing plans that name none of their own.
     let projectQuietHours: QuietHours?
     let unknownConsent: UnknownConsent
+    var holidays: [Holiday] = []
+    /// Until when a sender has used up what its provider takes of it in a day.
+    var spentUntil: (StoredSender) -> Date? = { _ in nil }
     /// What the caps say about the person.
     var caps = CapStanding()
     /// The link by which the person gets no more of this on a channel.
@@ -77,16 +80,15 @@ struct Gatekeeper {
         )
         index += 1
       case .full(let refusal):
-        let code = refusal.cap.code
         passes.append(
           Pass(
-            link: index, channel: step.chain[index].channel, code: code, gate: .caps,
+            link: index, channel: step.chain[index].channel, code: refusal.code, gate: .caps,
             values: refusal.json))
         if waits(for: refusal, entry, step, facts),
           deferral.map({ refusal.until < $0.until }) ?? true
         {
           deferral = Deferral(
-            until: refusal.until, gate: .caps, code: code, values: refusal.json)
+            until: refusal.until, gate: .caps, code: refusal.code, values: refusal.json)
         }
         index += 1
       case .verdict(let verdict): return (verdict, passes)
@@ -97,7 +99,7 @@ struct Gatekeeper {
     return (.exhausted, passes)
   }
 
-  private enum LinkDecision {
+  enum LinkDecision {
     case next(SkipCode, Gate, JSONValue?)
     case full(CapStanding.Refusal)
     case verdict(Verdict)
@@ -153,56 +155,11 @@ struct Gatekeeper {
     }
     // A webhook wakes nobody.
     if facts.plan.step(entry.stepID)?.kind != .webhook {
-      if let full = caps(entry, link, at: index, user, facts) { return .full(full) }
-      if let held = quiet(user, facts) { return held }
+      if let refusal = pressure(entry, link, at: index, user, facts) { return refusal }
+      if let held = hours(user, facts) { return held }
     }
     if let coupon = link.coupon { return .verdict(.issue(link: index, coupon: coupon)) }
     return handOver(entry, link, at: index, found, facts)
-  }
-
-  private func caps(
-    _ entry: QueueEntry, _ link: PlanDocument.Link, at index: Int, _ user: User, _ facts: Facts
-  ) -> CapStanding.Refusal? {
-    // What may have gone out already has its slot.
-    guard facts.plan.isCapped, !(entry.isInDoubt && index == entry.link) else { return nil }
-    let zone = user.timeZone.flatMap(TimeZone.init(identifier:))
-    return facts.caps.refusal(
-      of: facts.plan.use(entry, link: index, channel: link.channel, at: now),
-      zone: zone ?? TimeZone(identifier: facts.projectZone) ?? .gmt)
-  }
-
-  /// Whether the plan would rather wait for room, and may still send then.
-  private func waits(
-    for refusal: CapStanding.Refusal, _ entry: QueueEntry, _ step: PlanDocument.Step,
-    _ facts: Facts
-  ) -> Bool {
-    let document = facts.plan.document
-    guard document.pressure.onHit(refusal.cap.code) == .defer else { return false }
-    let ends = step.notAfter.map {
-      entry.stepEnteredAt.addingTimeInterval(Double($0.seconds))
-    }
-    return refusal.until <= ends ?? .distantFuture
-      && refusal.until < document.window?.until ?? .distantFuture
-  }
-
-  private func quiet(_ user: User, _ facts: Facts) -> LinkDecision? {
-    guard facts.plan.document.messageClass == .marketing,
-      let hours = facts.plan.document.quietHours ?? facts.projectQuietHours
-    else { return nil }
-    let name = hours.zone ?? user.timeZone ?? facts.projectZone
-    guard let zone = TimeZone(identifier: name) ?? TimeZone(identifier: facts.projectZone) else {
-      return nil
-    }
-    let next = hours.nextAllowed(from: now, in: zone)
-    guard next > now else { return nil }
-    let values: JSONValue = ["zone": .string(name), "until": .instant(next)]
-    switch hours.onHit {
-    case .defer:
-      return .verdict(
-        .postpone(
-          Deferral(until: next, gate: .quietHours, code: .quietHours, values: values)))
-    case .drop: return .verdict(.skip(.quietHours, .quietHours, values))
-    }
   }
 
   private func handOver(
@@ -220,6 +177,19 @@ struct Gatekeeper {
     if able.isEmpty {
       if facts.senders[link.channel]?.isEmpty ?? true { return .verdict(.noSender(link: index)) }
       return .next(.noAddress, .reachable, ["channel": .string(link.channel.rawValue)])
+    }
+    if !entry.isInDoubt {
+      let ends = able.map { facts.spentUntil($0.0) }
+      if let first = ends.compactMap(\.self).min(), ends.allSatisfy({ $0 != nil }) {
+        return .verdict(
+          .postpone(
+            Deferral(
+              until: first, gate: .pace, code: .quotaSpent,
+              values: [
+                "channel": .string(link.channel.rawValue), "until": .instant(first),
+              ])))
+      }
+      able = zip(able, ends).filter { $0.1 == nil }.map(\.0)
     }
     // The sender and the content of a link stay those of its first try.
     let key = "\(entry.deliveryID.text)-\(index)"

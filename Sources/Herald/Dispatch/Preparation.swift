@@ -9,8 +9,8 @@ struct Handover: Sendable {
   let channel: Channel
   let sender: StoredSender
   let message: OutboundMessage
-  /// The plan's own pace.
-  var perMinute: Int?
+  /// The plan's own pace, a second.
+  var planPace: Double?
   /// It has taken a slot of the caps.
   var isCapped = false
   /// When its gates let it through.
@@ -63,7 +63,10 @@ struct Preparation {
     )
     let entries = entries.filter { $0.isDelivery || locked.contains($0.deliveryID) }
     let sorted = try sort(entries, stops, into: &settlement, in: tx)
-    let ready = try walk(sorted, into: &settlement, in: tx)
+    // Who has priority takes the slots first.
+    let ready = try walk(sorted, into: &settlement, in: tx).enumerated().sorted {
+      ($1.element.priority, $0.offset) < ($0.element.priority, $1.offset)
+    }.map(\.element)
     let (work, variants) = try trial(ready, into: &settlement, in: tx)
     var facts = try PreparationFacts(work, variants, self, in: tx)
     var handovers: [Handover] = []
@@ -178,9 +181,10 @@ struct Preparation {
     var room: [String: Int] = [:]
     for index in handovers.indices {
       let sender = handovers[index].sender
-      guard sender.sender.pacePerSecond == nil, health.isOpen(sender.key),
+      guard sender.sender.pacePerSecond == nil, sender.sender.quotaPerDay == nil,
+        health.isOpen(sender.key),
         !stops.contains("channel:\(sender.sender.channel.rawValue)"),
-        handovers[index].perMinute == nil
+        handovers[index].planPace == nil
       else { continue }
       let left = try room[sender.key] ?? Flight.size(for: sender, by: senders, settings)
       guard left > 0 else { continue }

@@ -12,6 +12,7 @@ struct PreparationFacts {
   /// By plan: its manifest pins what a sender is.
   private let senders: [PlanVersionName: [Channel: [StoredSender]]]
   private let receipts: Set<UUID>
+  private let paces: [String: Double]
   private let codes: [EnrolmentName: JSONObject]
   /// What people brought along when they entered.
   private let events: [EnrolmentName: JSONObject]
@@ -30,10 +31,12 @@ struct PreparationFacts {
     }
     self.plans = plans
     let pressure = try BatchPressure(
-      entries, of: plans, lane: preparation.lease.lane, now: preparation.now, in: tx)
+      entries, of: plans, lane: preparation.lease.lane, now: preparation.now, in: tx
+    ) { try preparation.plans.get($0.plan, $0.version, in: tx) }
     self.pressure = pressure
     users = try UserStore.recipients(
       Array(Set(entries.map(pressure.person))), now: preparation.now, in: tx)
+    paces = try StopStore.paces(Set(plans.keys.map(\.plan)).sorted(), in: tx)
     let active = try SenderStore.active(in: tx)
     senders = plans.mapValues { plan in
       Dictionary(grouping: active.filter(plan.approves)) { $0.sender.channel }
@@ -73,6 +76,10 @@ struct PreparationFacts {
       projectZone: preparation.project.timeZone,
       projectQuietHours: preparation.project.quietHours,
       unknownConsent: preparation.project.unknownConsent,
+      holidays: preparation.project.holidays,
+      spentUntil: { [health = preparation.health, now = preparation.now] in
+        health.spentUntil($0, now: now)
+      },
       caps: pressure.standing(of: entry),
       unsubscribeURL: { [links = preparation.links] channel in
         let subscription = Subscription(channel, group: plan.document.category ?? "")
@@ -93,8 +100,14 @@ struct PreparationFacts {
         deliveryID: entry.deliveryID, idempotencyKey: "\(entry.deliveryID.text)-\(link)",
         channel: sender.sender.channel, address: address, content: content, userID: entry.userID,
         externalID: external, plan: entry.plan, step: entry.stepID),
-      perMinute: plans[entry.planName]?.document.limits.perMinute,
+      planPace: pace(of: entry),
       isCapped: plans[entry.planName]?.isCapped ?? false, preparedAt: preparation.now)
+  }
+
+  /// The approved pace, or the one set since where that is lower.
+  private func pace(of entry: QueueEntry) -> Double? {
+    let approved = plans[entry.planName]?.document.limits.perMinute.map { Double($0) / 60 }
+    return [approved, paces[entry.plan]].compactMap(\.self).min()
   }
 
   /// The slot is taken for the rest of the batch.

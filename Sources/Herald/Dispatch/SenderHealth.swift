@@ -7,6 +7,8 @@ final class SenderHealth: Sendable {
   private struct State {
     var troubles = 0
     var openUntil: ContinuousClock.Instant?
+    /// By the business clock, and under which quota.
+    var spent: (until: Date, quota: Int?)?
   }
 
   private let states = Mutex<[String: State]>([:])
@@ -23,13 +25,29 @@ final class SenderHealth: Sendable {
       for outcome in outcomes {
         switch outcome {
         case .retry, .unknown: states[sender, default: State()].troubles += 1
-        case .sent, .rejected: states[sender] = State()
+        case .sent, .rejected:
+          states[sender] = State(spent: states[sender]?.spent)
         case .senderFault: break
         }
       }
       if states[sender, default: State()].troubles >= Self.limit {
         states[sender]?.openUntil = .now + Self.rest
       }
+    }
+  }
+
+  /// The provider takes no more of the sender until then.
+  func spend(_ sender: StoredSender, until: Date) {
+    states.withLock {
+      $0[sender.key, default: State()].spent = (until, sender.sender.quotaPerDay)
+    }
+  }
+
+  /// Nil once the day is over or the quota another one.
+  func spentUntil(_ sender: StoredSender, now: Date) -> Date? {
+    let spent = states.withLock { $0[sender.key]?.spent }
+    return spent.flatMap {
+      $0.until > now && $0.quota == sender.sender.quotaPerDay ? $0.until : nil
     }
   }
 

@@ -43,6 +43,15 @@ enum StopStore {
     return paused
   }
 
+  /// Live paces of plans, where somebody set one.
+  static func paces(_ plans: [String], in tx: Transaction) throws -> [String: Double] {
+    let rows = try tx.query(
+      "SELECT key, pace_per_second FROM plans WHERE key = ANY(\(plans)) AND pace_per_second > 0")
+    var paces: [String: Double] = [:]
+    for row in rows { paces[try row.get("key")] = try row.get("pace_per_second") }
+    return paces
+  }
+
   /// Those of `runs` that are cancelled.
   static func cancelledRuns(_ runs: Set<UUID>, in tx: Transaction) throws -> Set<UUID> {
     let rows = try tx.query(

@@ -8,7 +8,7 @@ enum ErasureStore {
   /// Rows that go. What identifies the person is among them: they go first, all at once.
   static let deleted = [
     "identities", "identity_history", "user_parts", "consents", "consent_history", "devices",
-    "user_tags", "segment_members", "arms", "job_members", "cap_uses",
+    "user_tags", "segment_members", "arms", "job_members", "cap_uses", "cap_reservations",
     "violations",
   ]
 

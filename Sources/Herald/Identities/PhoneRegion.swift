@@ -35,6 +35,25 @@ public struct PhoneRegion: Sendable, Equatable {
     self.lengths = lengths
   }
 
+  /// The one zone of the region that an international number is of; nil where there are several, or
+  /// nobody knows.
+  public static func zone(of phone: String) -> String? {
+    guard phone.utf8.first == UInt8(ascii: "+") else { return nil }
+    let region = all.filter { phone.dropFirst().hasPrefix($0.calling) }
+      .max { $0.calling.utf8.count < $1.calling.utf8.count }
+    return region.flatMap { zones[$0.code] }
+  }
+
+  /// Of those that have one zone only, or nearly.
+  private static let zones = [
+    "CN": "Asia/Shanghai", "GB": "Europe/London", "DE": "Europe/Berlin", "FR": "Europe/Paris",
+    "ES": "Europe/Madrid", "IT": "Europe/Rome", "NL": "Europe/Amsterdam", "JP": "Asia/Tokyo",
+    "KR": "Asia/Seoul", "HK": "Asia/Hong_Kong", "MO": "Asia/Macau", "TW": "Asia/Taipei",
+    "SG": "Asia/Singapore", "IN": "Asia/Kolkata", "MY": "Asia/Kuala_Lumpur",
+    "TH": "Asia/Bangkok", "VN": "Asia/Ho_Chi_Minh", "PH": "Asia/Manila", "AE": "Asia/Dubai",
+    "SA": "Asia/Riyadh",
+  ]
+
   public static func named(_ code: String) -> PhoneRegion? { all.first { $0.code == code } }
 
   /// `+` and 7 to 15 digits. Takes what people write: spaces, hyphens, dots, brackets, `00` for `+`,

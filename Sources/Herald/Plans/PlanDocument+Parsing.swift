@@ -44,6 +44,11 @@ extension PlanDocument {
       reader.add(
         "invalid", "pressure", "A transactional plan knows no caps; leave 'pressure' out.")
     }
+    if pressure.reserve != nil, let trigger, !trigger.isScheduled {
+      faults.add(
+        "invalid", at: reader.pointer.appending("pressure").appending("reserve"),
+        "Only a crowd at an instant or on a cron can hold slots in advance.")
+    }
     let exit = reader.object("exit").flatMap(Exit.init) ?? .never
     if exit.onGoal, goals.isEmpty, !reader.has("goals") {
       faults.add(

@@ -29,6 +29,7 @@ extension ProjectSettings {
     if let retention = reader.object("retention") { self.retention = Retention(retention) }
     if let orders = reader.object("orders") { self.orders = OrderRule(orders) }
     globalHoldout = reader.double("global_holdout", range: 0...0.5) ?? 0
+    holidays = reader.objects("holidays", count: 0...100, Holiday.init) ?? []
     if let approvals = reader.object("approvals") { self.approvals = ApprovalSettings(approvals) }
     if let content = reader.object("content") { self.content = ContentRules(content) }
     if let pause = reader.object("auto_pause") { autoPause = PlanGuard(pause) }
@@ -81,7 +82,8 @@ extension ProjectSettings {
     return [
       "time_zone": .string(timeZone), "region": .string(region),
       "consents": ["unknown": ["marketing": .object(JSONObject(marketing))]],
-      "quiet_hours": quietHours?.json ?? .null, "retention": retention.json,
+      "quiet_hours": quietHours?.json ?? .null,
+      "holidays": .array(holidays.map(\.json)), "retention": retention.json,
       "orders": orders.json, "approvals": approvals.json, "content": content.json,
       "auto_pause": autoPause.json, "global_holdout": .double(globalHoldout),
     ]
@@ -104,6 +106,7 @@ extension ProjectSettings {
         "time_zone?": Schema.text(1...64),
         "region?": Schema.choice(PhoneRegion.all.map(\.code)), "consents?": consents,
         "quiet_hours?": Schema.nullable(quietHoursRequest),
+        "holidays?": Schema.array(Holiday.schema, max: 100),
         "retention?": Retention.schema(optional: true), "orders?": OrderRule.request,
         "global_holdout?": share,
         "approvals?": ApprovalSettings.schema(optional: true),
@@ -115,7 +118,7 @@ extension ProjectSettings {
     consents = Schema.object(["unknown": Schema.object(["marketing": .object(permissions)])])
     return Schema.object([
       "time_zone": Schema.string, "region": Schema.string, "consents": consents,
-      "quiet_hours": Schema.nullable(quietHours),
+      "quiet_hours": Schema.nullable(quietHours), "holidays": Schema.array(Holiday.schema),
       "retention": Retention.schema(optional: false), "orders": OrderRule.schema,
       "global_holdout": share,
       "approvals": ApprovalSettings.schema(optional: false),

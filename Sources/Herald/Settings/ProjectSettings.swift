@@ -11,6 +11,8 @@ public struct ProjectSettings: Sendable, Equatable {
   public var unknownConsent = UnknownConsent.standard
   /// Of marketing plans that name none of their own.
   public var quietHours: QuietHours?
+  /// Of all marketing plans that do not ignore them.
+  public var holidays: [Holiday] = []
   public var retention = Retention()
   public var orders = OrderRule()
   /// Share of all people whom no marketing plan lets in, for comparison.

@@ -145,6 +145,15 @@ extension PlanDocument.Trigger {
     }
   }
 
+  /// Whether a crowd is launched at times that are known beforehand.
+  var isScheduled: Bool {
+    switch self {
+    case .once(_, let at): at != nil
+    case .recurring: true
+    case .date, .event, .api, .scene: false
+    }
+  }
+
   /// Whether who enters is known to nobody before a call or scene comes.
   var picksAnybody: Bool {
     switch self {

@@ -55,6 +55,14 @@ public struct User: Sendable {
     }
   }
 
+  /// Where they are taken to be: their own zone, else that of their phone number's region, else
+  /// `project`'s.
+  func zone(project: String) -> String {
+    if let timeZone, TimeZone(identifier: timeZone) != nil { return timeZone }
+    let phone = identities.first { $0.kind.key == "phone" }?.value
+    return phone.flatMap(PhoneRegion.zone) ?? project
+  }
+
   /// What templates read as `user.…`: the attributes, and the reserved id and external_id.
   public var renderJSON: JSONObject {
     var json = attributes

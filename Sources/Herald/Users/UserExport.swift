@@ -9,8 +9,8 @@ enum UserExport {
     "identities", "identity_history", "user_aliases", "user_parts", "consents", "consent_history",
     "devices",
     "user_tags", "segment_members", "arms", "events", "enrolments", "deliveries", "step_visits",
-    "attempts", "receipts", "queue", "cap_uses", "coupon_issues", "coupon_redemptions",
-    "violations",
+    "attempts", "receipts", "queue", "cap_uses", "cap_reservations", "coupon_issues",
+    "coupon_redemptions", "violations",
   ]
 
   /// Rows about two users. What they say of the other is left out.

@@ -23,6 +23,8 @@ import Testing
       at: at, delivery: UUID(), link: 0, channel: channel, category: category, plan: plan)
   }
 
+  private static func wish(_ at: Date) -> CapStanding.Wish { CapStanding.Wish(use: use(at)) }
+
   private static func zone(_ name: String) throws -> TimeZone {
     try #require(TimeZone(identifier: name))
   }
@@ -34,7 +36,7 @@ import Testing
     let span = Double(7 * 86_400)
     for (age, isRefused) in [(span, false), (span - 0.001, true), (0, true)] {
       let standing = CapStanding(caps: [cap], uses: [Self.use(now.addingTimeInterval(-age))])
-      #expect((standing.refusal(of: Self.use(now), zone: .gmt) != nil) == isRefused, "\(age)")
+      #expect((standing.refusal(of: Self.wish(now), zone: .gmt) != nil) == isRefused, "\(age)")
     }
   }
 
@@ -57,9 +59,9 @@ import Testing
     let standing = CapStanding(caps: [cap], uses: [Self.use(try Self.instant(used))])
     let zone = try Self.zone(zone)
     let free = try Self.instant(free)
-    let late = standing.refusal(of: Self.use(free.addingTimeInterval(-1)), zone: zone)
+    let late = standing.refusal(of: Self.wish(free.addingTimeInterval(-1)), zone: zone)
     #expect(late?.until == free, "\(late?.until.rfc3339 ?? "-")")
-    #expect(standing.refusal(of: Self.use(free), zone: zone) == nil)
+    #expect(standing.refusal(of: Self.wish(free), zone: zone) == nil)
   }
 
   @Test("scopes count and refuse their own messages; the issue of a coupon is no message")
@@ -68,7 +70,8 @@ import Testing
     let earlier = now.addingTimeInterval(-60)
     func refused(_ scope: String, _ use: CapUse, _ wish: CapUse) throws -> Bool {
       let cap = try Self.cap(#"{"scope": \#(scope), "limit": 1, "per": "1d"}"#)
-      return CapStanding(caps: [cap], uses: [use]).refusal(of: wish, zone: .gmt) != nil
+      return CapStanding(caps: [cap], uses: [use]).refusal(
+        of: CapStanding.Wish(use: wish), zone: .gmt) != nil
     }
     #expect(try refused(#""all""#, Self.use(earlier, .sms), Self.use(now, .push)))
     #expect(try !refused(#""all""#, Self.use(earlier, .coupon), Self.use(now, .push)))
@@ -94,10 +97,14 @@ import Testing
     let use = Self.use(now.addingTimeInterval(-60))
     let again = CapUse(
       at: now, delivery: use.delivery, link: 0, channel: .push, category: nil, plan: use.plan)
-    #expect(CapStanding(caps: [cap], uses: [use]).refusal(of: again, zone: .gmt) == nil)
+    #expect(
+      CapStanding(caps: [cap], uses: [use]).refusal(of: CapStanding.Wish(use: again), zone: .gmt)
+        == nil)
     let next = CapUse(
       at: now, delivery: use.delivery, link: 1, channel: .sms, category: nil, plan: use.plan)
-    #expect(CapStanding(caps: [cap], uses: [use]).refusal(of: next, zone: .gmt) != nil)
+    #expect(
+      CapStanding(caps: [cap], uses: [use]).refusal(of: CapStanding.Wish(use: next), zone: .gmt)
+        != nil)
   }
 
   @Test("who obeys never exceeds a cap in any span, and is let in as soon as there is room")
@@ -124,14 +131,14 @@ import Testing
       for _ in 0..<60 {
         now = now.addingTimeInterval(Double(random.below(20_000)))
         let wish = Self.use(now)
-        guard let refusal = standing.refusal(of: wish, zone: zone) else {
+        guard let refusal = standing.refusal(of: CapStanding.Wish(use: wish), zone: zone) else {
           standing.uses.append(wish)
           continue
         }
         #expect(
-          standing.refusal(of: Self.use(refusal.until.addingTimeInterval(-1)), zone: zone) != nil
+          standing.refusal(of: Self.wish(refusal.until.addingTimeInterval(-1)), zone: zone) != nil
             || refusal.until <= now.addingTimeInterval(1), context)
-        #expect(standing.refusal(of: Self.use(refusal.until), zone: zone) == nil, context)
+        #expect(standing.refusal(of: Self.wish(refusal.until), zone: zone) == nil, context)
       }
       for use in standing.uses {
         let counted = standing.uses.filter {

@@ -15,6 +15,7 @@ struct GateScene {
   ]
   var tokenProviders: Set<String>?
   var receiptArrived = false
+  var holidays: [Holiday] = []
   var now = GateScene.now
 
   /// A plan of one step "hello" with this chain; `more` are further members of the document.
@@ -89,7 +90,8 @@ struct GateScene {
       plan: plan, user: user,
       variables: RenderVariables(user: user?.renderJSON ?? [:], plan: ["key": "k"]),
       senders: senders, tokenProviders: { _ in tokenProviders }, receiptArrived: receiptArrived,
-      projectZone: "Asia/Shanghai", projectQuietHours: nil, unknownConsent: .standard)
+      projectZone: "Asia/Shanghai", projectQuietHours: nil, unknownConsent: .standard,
+      holidays: holidays)
   }
 
   /// The verdict in words, preceded by what was passed over: `0:no_consent 1>gw-sms`.
