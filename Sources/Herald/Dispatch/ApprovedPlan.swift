@@ -17,13 +17,13 @@ struct ApprovedPlan: Sendable {
       throw HeraldError(
         .unexpected, "Version \(version.version) of plan '\(version.plan)' has no manifest.")
     }
-    try self.init(Manifest(stored: json))
+    try self.init(Manifest(stored: json), version: version.version)
   }
 
   /// A manifest that nobody needs to have approved: for what changes nothing.
-  init(_ manifest: Manifest) throws {
+  init(_ manifest: Manifest, version: Int) throws {
     key = manifest.plan
-    version = manifest.version
+    self.version = version
     self.manifest = manifest
     document = try PlanDocument.stored(manifest.document)
     var templates: [String: PreparedTemplate] = [:]

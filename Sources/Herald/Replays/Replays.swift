@@ -39,7 +39,8 @@ struct Replays: Sendable {
       let version = try PlanStore.version(key, draft, in: tx)
       let document = try Plans.checked(version.document, by: .herald, in: tx)
       return try ApprovedPlan(
-        ManifestBuilder.build(key, version, document, userScope: caller.userScope, in: tx))
+        ManifestBuilder.build(key, version, document, userScope: caller.userScope, in: tx),
+        version: draft)
     }
     guard let live = plan.liveVersion else {
       throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
