@@ -131,7 +131,7 @@ class Ledger:
         """What was handed over, by the other end's log: nothing twice but under one key, nothing in
         quiet hours, and neither more nor less than the ledger says."""
         world = self.world
-        people = {row["id"]: row["time_zone"] or world.project.name for row in world.users}
+        people = {row["id"]: world.home(row) for row in world.users}
         steps = {row["id"]: row for row in world.deliveries.values()}
         tried = collections.defaultdict(list)
         for row in world.lines("attempts"):

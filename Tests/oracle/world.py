@@ -74,6 +74,11 @@ class World:
             self.zones[name] = clocks.Zone(name, (self.start, self.end))
         return self.zones[name]
 
+    def home(self, row):
+        """The name of a person's zone: their own, else that of their telephone, else the project's."""
+        phone = (row["identities"] or {}).get("phone") or ""
+        return row["time_zone"] or ("Europe/Berlin" if phone.startswith("+49") else self.project.name)
+
     def told_at(self, text):
         """The tick at which something became known; -1 before any plan was approved."""
         at = clocks.instant(text)
