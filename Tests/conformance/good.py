@@ -23,6 +23,8 @@ SOURCE = {"signature": {"scheme": "token", "header": "X-Token", "secret": "s3cre
 HOOK = {"X-Token": "s3cret-of-the-shop", "Content-Type": "application/json"}
 KIND = {"priority": 85, "on_conflict": "conflict"}
 DECLARED = {"properties": {"amount": {"type": "number"}}, "mode": "flag"}
+NOW = datetime.datetime.now(datetime.timezone.utc).isoformat()
+EARLIER = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1)).isoformat()
 CAP = {"scope": {"channel": "webhook"}, "limit": 1000, "per": "1d"}
 LATER = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=30)).isoformat()
 
@@ -137,6 +139,9 @@ GOOD = {
     "getReadyPlan": {"path": {"key": "birthday"}, "query": {"language": "zh"}},
     "installReadyPlan": {"path": {"key": "birthday"}, "query": {"language": "zh"}},
     "watchPlan": {"path": {"key": "live0"}, "query": {"seconds": 1}},
+    "getPlanPace": {"path": {"key": "live0"}},
+    "putPlanPace": {"path": {"key": "{live_plan}"}, "body": {"per_second": 5}},
+    "replayPlan": {"path": {"key": "{event_plan}"}, "body": {"from": EARLIER, "until": NOW}},
     "commentApproval": {"path": {"id": "{approval}"}, "body": {"text": "这里为什么是 3 天？"}},
     "putCap": {"path": {"key": "{new}"}, "body": CAP}, "getCap": {"path": {"key": "{cap}"}},
     "deleteCap": {"path": {"key": "{cap}"}}, "listCaps": {},

@@ -231,6 +231,7 @@ MAKE = {
     "declared": lambda: made("catalogue/events", good.DECLARED),
     "source": lambda: made("sources", good.SOURCE), "pull_source": pull_source,
     "plan_twice": plan_twice,
+    "event_plan": lambda: made("plans", {**good.PLAN, "trigger": {"event": "order_paid"}}),
     "api_plan": lambda: approved(fresh(), {**good.PLAN, "trigger": {"api": True}}),
     "key": lambda: call("POST", "/v1/keys", {"name": "n", "role": "analyst", "principal": "p"},
                         KEYS["admin"])["id"],

@@ -41,6 +41,11 @@ public enum Schema {
   public static func choice(_ values: [String]) -> JSONValue {
     ["type": "string", "enum": .array(values.map(JSONValue.string))]
   }
+  /// One of these or several, comma-separated, each of `a-z` and `_`.
+  public static func list(of values: [String]) -> JSONValue {
+    let one = "(\(values.joined(separator: "|")))"
+    return ["type": "string", "pattern": .string("^\(one)(,\(one))*$")]
+  }
   public static func ref(_ component: String) -> JSONValue {
     ["$ref": .string("#/components/schemas/\(component)")]
   }

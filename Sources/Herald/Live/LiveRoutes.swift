@@ -15,7 +15,7 @@ enum LiveRoutes {
           tag: "Plans",
           query: [
             .init("seconds", Schema.integer(1...3600), "End after so long; an hour when absent.")
-          ], responses: [200: Schema.string], responseType: "text/event-stream",
+          ], responses: [200: event], responseType: "text/event-stream",
           errors: [.notFound, .throttled])
       ) { call in
         let (key, request, caller) = (call.path("key"), call.request, call.caller)
@@ -39,6 +39,11 @@ enum LiveRoutes {
       }
     ]
   }
+
+  /// What an event of the stream is, read as the standard says; `data` is JSON, a PlanLive or the reason.
+  private static let event = Schema.object([
+    "event": Schema.choice(["live", "end"]), "id?": Schema.string, "data": Schema.string,
+  ])
 
   static let components: JSONObject = ["PlanLive": LiveSnapshot.schema]
 }

@@ -106,7 +106,7 @@ enum UserRoutes {
             + "identities and merges, newest first.", tag: "Users",
           query: Operation.paging + [
             .init(
-              "kind", Schema.string,
+              "kind", Schema.list(of: TimelineFilter.kindNames),
               "Only these, comma-separated: \(TimelineFilter.kindNames.joined(separator: ", "))."),
             .init(
               "name", Schema.text(1...128), "Only of this event, tag, coupon, plan or channel."),
