@@ -5,67 +5,70 @@ import Postgres
 import Synchronization
 import Testing
 
-/// A stretch of business time that passes in minutes, judged by queries and by an oracle that
-/// computes every decision anew: `Tests/oracle`, in Python, which shares no code with Herald.
-///
-/// Repeated by its seed, `HERALD_SEED=…`; without one the few days are always the same. With `HERALD_MONTH_KEEP=directory` what the oracle read is
-/// left there.
-@Suite(
-  "Torture: a month passes", .serialized,
-  .enabled(if: MonthOracle.hasPython, "needs python3, in which the oracle is written"))
-struct MonthTests {
-  private static let given = ProcessInfo.processInfo.environment["HERALD_SEED"]
-    .flatMap { UInt64($0) }
+// Among the others: some of them crash the PostgreSQL they share.
+extension Torture {
+  /// A stretch of business time that passes in minutes, judged by queries and by an oracle that
+  /// computes every decision anew: `Tests/oracle`, in Python, which shares no code with Herald.
+  ///
+  /// Repeated by its seed, `HERALD_SEED=…`; without one the few days are always the same. With `HERALD_MONTH_KEEP=directory` what the oracle read is
+  /// left there.
+  @Suite(
+    "Torture: a month passes",
+    .enabled(if: MonthOracle.hasPython, "needs python3, in which the oracle is written"))
+  struct MonthTests {
+    private static let given = ProcessInfo.processInfo.environment["HERALD_SEED"]
+      .flatMap { UInt64($0) }
 
-  @Test("a few days of all triggers and journeys are as an oracle computes them")
-  func short() async throws {
-    try await pass(.short(seed: Self.given ?? 3))
-  }
-
-  @Test(
-    "a month of three workers, killed again and again, is as an oracle computes it",
-    .enabled(if: TortureForm.current.isLong, "only in `make torture`"))
-  func long() async throws {
-    try await pass(.long(seed: TortureForm.current.seed))
-  }
-
-  private func pass(_ form: MonthForm) async throws {
-    print(
-      """
-      Month: HERALD_SEED=\(form.seed), \(form.users) people, \(form.events) events, \(form.plans) \
-      plans, \(form.days) days from \(form.start.rfc3339), \(form.workers) workers, \
-      \(form.kills) kills
-      """)
-    try await MonthScene.run(form) { scene in
-      let began = ContinuousClock.now
-      var run = MonthRun(scene)
-      let workers = try MonthWorkers(scene)
-      try await workers.disturbed { try await run.pass() }
-      print("  passed in \(ContinuousClock.now - began), \(workers.killed) workers killed")
-      let directory = try Self.directory()
-      defer { Self.remove(directory) }
-      try await MonthExport(scene: scene, run: run, directory: directory).write()
-      print("  exported after \(ContinuousClock.now - began)")
-      let (status, said) = try await MonthOracle.judge(directory)
-      print(said)
-      print("  judged after \(ContinuousClock.now - began)")
-      #expect(status == 0, "the oracle does not agree: HERALD_SEED=\(form.seed)")
+    @Test("a few days of all triggers and journeys are as an oracle computes them")
+    func short() async throws {
+      try await pass(.short(seed: Self.given ?? 3))
     }
-  }
 
-  private static func directory() throws -> String {
-    if let kept = ProcessInfo.processInfo.environment["HERALD_MONTH_KEEP"] {
-      try? FileManager.default.removeItem(atPath: kept)
-      try FileManager.default.createDirectory(atPath: kept, withIntermediateDirectories: true)
-      return kept
+    @Test(
+      "a month of three workers, killed again and again, is as an oracle computes it",
+      .enabled(if: TortureForm.current.isLong, "only in `make torture`"))
+    func long() async throws {
+      try await pass(.long(seed: TortureForm.current.seed))
     }
-    var template = Array("/tmp/herald-month.XXXXXX".utf8CString)
-    return String(cString: try #require(mkdtemp(&template)))
-  }
 
-  private static func remove(_ directory: String) {
-    guard ProcessInfo.processInfo.environment["HERALD_MONTH_KEEP"] == nil else { return }
-    try? FileManager.default.removeItem(atPath: directory)
+    private func pass(_ form: MonthForm) async throws {
+      print(
+        """
+        Month: HERALD_SEED=\(form.seed), \(form.users) people, \(form.events) events, \(form.plans) \
+        plans, \(form.days) days from \(form.start.rfc3339), \(form.workers) workers, \
+        \(form.kills) kills
+        """)
+      try await MonthScene.run(form) { scene in
+        let began = ContinuousClock.now
+        var run = MonthRun(scene)
+        let workers = try MonthWorkers(scene)
+        try await workers.disturbed { try await run.pass() }
+        print("  passed in \(ContinuousClock.now - began), \(workers.killed) workers killed")
+        let directory = try Self.directory()
+        defer { Self.remove(directory) }
+        try await MonthExport(scene: scene, run: run, directory: directory).write()
+        print("  exported after \(ContinuousClock.now - began)")
+        let (status, said) = try await MonthOracle.judge(directory)
+        print(said)
+        print("  judged after \(ContinuousClock.now - began)")
+        #expect(status == 0, "the oracle does not agree: HERALD_SEED=\(form.seed)")
+      }
+    }
+
+    private static func directory() throws -> String {
+      if let kept = ProcessInfo.processInfo.environment["HERALD_MONTH_KEEP"] {
+        try? FileManager.default.removeItem(atPath: kept)
+        try FileManager.default.createDirectory(atPath: kept, withIntermediateDirectories: true)
+        return kept
+      }
+      var template = Array("/tmp/herald-month.XXXXXX".utf8CString)
+      return String(cString: try #require(mkdtemp(&template)))
+    }
+
+    private static func remove(_ directory: String) {
+      guard ProcessInfo.processInfo.environment["HERALD_MONTH_KEEP"] == nil else { return }
+      try? FileManager.default.removeItem(atPath: directory)
+    }
   }
 }
 
