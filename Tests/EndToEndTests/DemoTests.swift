@@ -29,11 +29,15 @@ struct DemoTests {
   @Test("that is interrupted removes its database and its directory", arguments: [SIGTERM, SIGINT])
   func interrupted(_ signal: Int32) async throws {
     let demo = try HeraldProcess(["demo"])
-    #expect(await demo.prints("4  Import"))
+    let inTheMiddle = await demo.signal(signal) { output in
+      guard output.contains("4  Import"), let directory = try? self.directory(output)
+      else { return false }
+      return FileManager.default.fileExists(atPath: directory)
+    }
+    #expect(inTheMiddle, "\(demo.output)")
     let directory = try directory(demo.output)
-    #expect(FileManager.default.fileExists(atPath: directory))
-    demo.signal(signal)
-    #expect(await demo.end() == 130)
+    let status = await demo.end()
+    #expect(status == 130, "\(demo.output)")
     #expect(!FileManager.default.fileExists(atPath: directory))
     #expect(Postmaster.running(on: directory + "/postgres") == nil)
   }

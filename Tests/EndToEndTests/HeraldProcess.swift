@@ -30,10 +30,23 @@ final class HeraldProcess: Sendable {
 
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
-  /// False when the text has not come within two minutes, or the program ended without it.
-  func prints(_ text: String) async -> Bool {
-    _ = await Pause.until(.seconds(120)) { output.contains(text) || !process.isRunning }
-    return output.contains(text)
+  /// Signals as soon as what it prints is as asked for. False when that has not come within two
+  /// minutes, or the program ended without. A thread of its own watches: the tasks of a test may
+  /// stand still for longer than the program takes.
+  func signal(_ number: Int32, once ready: @escaping @Sendable (String) -> Bool) async -> Bool {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread { [self] in
+        let deadline = ContinuousClock.now + .seconds(120)
+        while !ready(output) {
+          guard process.isRunning, ContinuousClock.now < deadline else {
+            return continuation.resume(returning: false)
+          }
+          Thread.sleep(forTimeInterval: 0.02)
+        }
+        signal(number)
+        continuation.resume(returning: true)
+      }
+    }
   }
 
   /// The exit code; nil when the program is not through after three minutes, and is killed.

@@ -103,17 +103,10 @@ extension Approvals {
   }
 
   private static func bar(_ caller: Caller, from approval: Approval, in tx: Transaction) throws {
-    let authors = try ApprovalStore.authors(
-      plan: approval.plan, upTo: approval.version, in: tx)
-    let makers = try ApprovalStore.makers(of: caller.keyID, in: tx)
-    guard
-      !ApprovalPolicy.isBarred(principal: caller.principal, makers: makers, authors: authors)
-    else {
-      throw HeraldError(
-        .selfApproval,
-        "Whoever edited or submitted this plan since its last approval cannot decide on it, with "
-          + "none of their keys and no key they made; ask another approver.")
-    }
+    try caller.mustBeNone(
+      of: ApprovalStore.authors(plan: approval.plan, upTo: approval.version, in: tx),
+      "Whoever edited or submitted this plan since its last approval cannot decide on it, with "
+        + "none of their keys and no key they made; ask another approver.", in: tx)
     try caller.mustBe([.admin, .approver])
   }
 
@@ -149,5 +142,18 @@ extension Approvals {
 
   private static func approver(of stage: Int, _ approval: Approval) -> String {
     "approver for stage '\(approval.demand.stages[stage].name)'"
+  }
+}
+
+extension Caller {
+  /// Throws 403 `self_approval`, with this sentence, for each of these people with every key of
+  /// theirs and every key they made.
+  func mustBeNone(
+    of authors: Set<String>, _ sentence: String, in db: any Queryable
+  ) throws {
+    let makers = try ApprovalStore.makers(of: keyID, in: db)
+    guard !ApprovalPolicy.isBarred(principal: principal, makers: makers, authors: authors) else {
+      throw HeraldError(.selfApproval, sentence)
+    }
   }
 }

@@ -114,16 +114,10 @@ public struct PlanGuards: Sendable {
     guard let stored = try PlanGuardStore.find(plan.key, in: tx),
       stored.pause.reason == .audienceGrowth
     else { return }
-    let authors = try ApprovalStore.authors(plan: plan.key, upTo: version.version, in: tx)
-    let makers = try ApprovalStore.makers(of: caller.keyID, in: tx)
-    guard
-      !ApprovalPolicy.isBarred(principal: caller.principal, makers: makers, authors: authors)
-    else {
-      throw HeraldError(
-        .selfApproval,
-        "Herald paused this plan because \(stored.pause.detail). Going on is approving that size: "
-          + "somebody who may approve the plan resumes it.")
-    }
+    try caller.mustBeNone(
+      of: ApprovalStore.authors(plan: plan.key, upTo: version.version, in: tx),
+      "Herald paused this plan because \(stored.pause.detail). Going on is approving that size: "
+        + "somebody who may approve the plan resumes it.", in: tx)
     try caller.mustBe([.admin, .approver])
     guard let people = stored.pause.values["people"]?.intValue else { return }
     try PlanGuardStore.accept(people, plan.key, version.version, in: tx)

@@ -73,16 +73,10 @@ public final class Settings: Sendable {
           "This proposal is \(proposal.state == .pending ? "outdated" : proposal.state.rawValue); "
             + "PUT the settings again.")
       }
-      let makers = try ApprovalStore.makers(of: caller.keyID, in: tx)
-      guard
-        !ApprovalPolicy.isBarred(
-          principal: caller.principal, makers: makers, authors: [proposal.proposedBy])
-      else {
-        throw HeraldError(
-          .selfApproval,
-          "Whoever proposed a change of the settings cannot confirm it, with none of their keys and "
-            + "no key they made; ask another admin or approver.")
-      }
+      try caller.mustBeNone(
+        of: [proposal.proposedBy],
+        "Whoever proposed a change of the settings cannot confirm it, with none of their keys and "
+          + "no key they made; ask another admin or approver.", in: tx)
       try SettingsStore.save(proposal.settings, version: known.version + 1, now: now, in: tx)
       try SettingsStore.confirm(id, by: caller, now: now, in: tx)
       try Self.audit(
