@@ -93,7 +93,7 @@ public struct Approvals: Sendable {
         throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
       }
       let version = try PlanStore.version(key, number, in: tx)
-      let document = try Plans.checked(version.document, by: .herald, in: tx)
+      let document = try Plans.checked(version.document, isStored: true, by: .herald, in: tx)
       let manifest = try ManifestBuilder.build(
         key, version, document, userScope: caller.userScope, in: tx)
       return try DryRun(manifest, document, now: now, project: project, in: tx).json

@@ -1,3 +1,4 @@
+import Conditions
 import Foundation
 import JSON
 import Postgres
@@ -134,6 +135,42 @@ extension CatalogueStore {
   static func properties(of event: String, in db: any Queryable) throws -> Set<String> {
     let rows = try db.query("SELECT name FROM catalogue_fields WHERE event = \(event)")
     return Set(try rows.map { try $0.get(0, as: String.self) })
+  }
+
+  /// The types of fields that were never seen with another, by event and name; `attributes` of users
+  /// are those of the event "".
+  static func seenTypes(
+    of events: [String], attributes: [String], in db: any Queryable
+  ) throws -> [String: [String: ValueType]] {
+    var types: [String: [String: ValueType]] = [:]
+    for row in try db.query(
+      """
+      SELECT event, name, types FROM catalogue_fields
+      WHERE (event = '' AND name = ANY(\(attributes))) OR event = ANY(\(events))
+      """)
+    {
+      let seen = CatalogueTally.Field.types(try row.json("types")).filter { $0.value > 0 }.keys
+      guard seen.count == 1, let type = seen.first.flatMap(ValueType.init) else { continue }
+      types[try row.get("event"), default: [:]][try row.get("name")] = type
+    }
+    return types
+  }
+
+  /// The types that properties of these events are declared with, whatever happens to events that do
+  /// not fit.
+  static func declaredTypes(
+    of events: [String], in db: any Queryable
+  ) throws -> [String: [String: ValueType]] {
+    var types: [String: [String: ValueType]] = [:]
+    for row in try db.query(
+      "SELECT \(columns) FROM catalogue_events WHERE name = ANY(\(events)) AND mode IS NOT NULL")
+    {
+      let event = try CatalogueEvent(row)
+      for (name, property) in event.schema?.properties ?? [] {
+        types[event.name, default: [:]][name] = ValueType(rawValue: property.type.rawValue)
+      }
+    }
+    return types
   }
 
   /// Properties of the newest events of a name, by events_name_ts_idx.

@@ -87,6 +87,8 @@ struct AttributeTypes: Sendable {
 
   var isEmpty: Bool { types.isEmpty }
 
+  subscript(_ key: String) -> AttributeType? { types[key] }
+
   /// What does not fit, with pointers to the attributes.
   func faults(of changes: AttributeChanges) -> [JSONFault] {
     guard !isEmpty else { return [] }

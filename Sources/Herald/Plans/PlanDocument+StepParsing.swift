@@ -170,7 +170,8 @@ struct StepParser {
     let test = reader.object("if", required: true).flatMap { self.test($0, index) }
     let then = target("then", of: reader, index, fallback: nil, required: true)
     reader.finish()
-    return test.map { PlanDocument.Way(test: $0, then: then) }
+    let place = reader.pointer.tokens.last.flatMap { Int($0) } ?? 0
+    return test.map { PlanDocument.Way(index: place, test: $0, then: then) }
   }
 
   private func test(_ reader: ObjectReader, _ index: Int) -> PlanDocument.Test? {

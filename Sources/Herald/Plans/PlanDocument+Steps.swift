@@ -87,6 +87,8 @@ extension PlanDocument {
   }
 
   public struct Way: Sendable {
+    /// Its place in the branch as written, for pointers.
+    let index: Int
     public let test: Test
     public let then: Successor?
   }
@@ -173,6 +175,6 @@ extension PlanDocument.Step {
   /// The conditions of its ways, with their positions.
   var conditions: [(way: Int, condition: Condition)] {
     guard case .branch(let ways, _) = action else { return [] }
-    return ways.enumerated().compactMap { way, it in it.test.condition.map { (way, $0) } }
+    return ways.compactMap { way in way.test.condition.map { (way.index, $0) } }
   }
 }

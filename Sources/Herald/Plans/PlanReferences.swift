@@ -102,20 +102,30 @@ struct PlanReferences {
     let trigger = JSONPointer(tokens: ["trigger"])
     var closure = try SegmentStore.closure(
       of: document.trigger.condition, at: trigger, faults: faults, in: db)
-    var conditions = document.audience.map { [(JSONPointer(tokens: ["audience"]), $0)] } ?? []
-    for step in document.steps {
-      conditions += step.conditions.map { way, condition in
-        let tokens = ["steps", String(step.index), "branch", String(way), "if", "condition"]
-        return (JSONPointer(tokens: tokens), condition)
-      }
-    }
-    for (place, condition) in conditions {
+    for (place, condition) in document.peopleConditions {
       let known = faults.count
-      try SegmentStore.check(condition, at: place, faults: faults, in: db)
+      try SegmentStore.checkNames(condition, at: place, faults: faults, in: db)
       guard faults.count == known else { continue }
       let other = try SegmentStore.closure(of: condition, at: place, faults: faults, in: db)
       closure = closure.merging(other)
     }
     return closure
+  }
+
+  /// Notes operands that do not fit what is declared or was seen, and a date to go by that is no text.
+  static func checkTypes(
+    of document: PlanDocument, faults: Faults, in db: any Queryable
+  ) throws {
+    try ConditionTypes.check(
+      document.peopleConditions + document.eventConditions, faults: faults, in: db)
+    guard case .date(let date) = document.trigger, case .attribute(let key, _) = date.origin else {
+      return
+    }
+    let types = try ConditionTypes(of: [document.trigger.condition], in: db)
+    if let known = types[.attribute(key)], !known.type.isText {
+      faults.add(
+        .typeMismatch, at: JSONPointer(tokens: ["trigger", "date"]),
+        "The attribute '\(key)' \(known.words); dates are strings such as 1984-02-29.")
+    }
   }
 }

@@ -148,9 +148,10 @@ public struct Plans: Sendable {
     }
   }
 
-  /// The document with every fault named at once; 422.
+  /// The document with every fault named at once; 422. `isStored`: it is only looked at, so that the
+  /// types it was saved with stand. Submitting asks anew: more may have been seen since the draft.
   static func checked(
-    _ json: JSONValue, by caller: Caller, in db: any Queryable
+    _ json: JSONValue, isStored: Bool = false, by caller: Caller, in db: any Queryable
   ) throws -> PlanDocument {
     let faults = Faults()
     let document = PlanDocument.parse(json, faults: faults)
@@ -161,6 +162,7 @@ public struct Plans: Sendable {
           "Only an admin may declare a plan transactional; use 'marketing' or ask an admin.")
       }
       _ = try PlanReferences(document, faults: faults, in: db)
+      if !isStored { try PlanReferences.checkTypes(of: document, faults: faults, in: db) }
     }
     guard faults.isEmpty, let document else { throw HeraldError.invalid(faults.all) }
     return document

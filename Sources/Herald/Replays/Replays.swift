@@ -37,7 +37,7 @@ struct Replays: Sendable {
     let plan = try PlanStore.load(key, in: tx)
     if let draft = plan.draftVersion {
       let version = try PlanStore.version(key, draft, in: tx)
-      let document = try Plans.checked(version.document, by: .herald, in: tx)
+      let document = try Plans.checked(version.document, isStored: true, by: .herald, in: tx)
       return try ApprovedPlan(
         ManifestBuilder.build(key, version, document, userScope: caller.userScope, in: tx),
         version: draft)

@@ -1,3 +1,4 @@
+import Conditions
 import Foundation
 import JSON
 import Postgres
@@ -17,7 +18,8 @@ public struct Tags: Sendable {
     return Page(rows, page) { [$0.tag.key] }
   }
 
-  /// Declares or changes a tag. `expecting`: the version of If-Match, 412 when it is another.
+  /// Declares or changes a tag. `expecting`: the version of If-Match, 412 when it is another. 422 for
+  /// operands of its rule that do not fit what is declared or was seen.
   public func put(
     _ tag: Tag, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (stored: StoredTag, created: Bool) {
@@ -33,6 +35,11 @@ public struct Tags: Sendable {
     let known = try TagStore.find(tag.key, in: tx)
     try Precondition.check(expecting, actual: known?.version)
     if let known, known.tag == tag { return (known, false) }
+    if let rule = try tag.rule.map(Condition.stored) {
+      let faults = Faults()
+      try ConditionTypes.check([(JSONPointer(tokens: ["rule"]), rule)], faults: faults, in: tx)
+      guard faults.isEmpty else { throw HeraldError.invalid(faults.all) }
+    }
     let stored = try TagStore.save(tag, now: now, in: tx)
     try AuditStore.append(
       AuditEntry(
