@@ -188,21 +188,20 @@ import Testing
   @Test("dates to go by are texts, and events that dates come from have types, too")
   func dates() async throws {
     try await with { scene in
-      func write(_ date: String) async throws -> [String] {
-        try await scene.write(
-          CampaignScene.triggered(#"{"date": \#(date), "at": "10:00"}"#), by: scene.author
-        ).pointers
-      }
-      #expect(try await write(#""age""#) == ["/trigger/date"])
-      #expect(try await write(#""anything""#) == ["/trigger/date"])
-      for good in ["born", "since", "mixed", "never_seen"] {
-        #expect(try await write("\"\(good)\"") == [])
-      }
       func event(_ operand: String) -> String {
         #"{"event": "paid", "where": [{"property": "amount", "eq": \#(operand)}]}"#
       }
-      #expect(try await write(event(#""1""#)) == ["/trigger/date/where/0/eq"])
-      #expect(try await write(event("1")) == [])
+      let cases = [
+        (#""age""#, ["/trigger/date"]), (#""anything""#, ["/trigger/date"]), (#""born""#, []),
+        (#""since""#, []), (#""mixed""#, []), (#""never_seen""#, []),
+        (event(#""1""#), ["/trigger/date/where/0/eq"]), (event("1"), []),
+      ]
+      for (date, pointers) in cases {
+        let answer = try await scene.write(
+          CampaignScene.triggered(#"{"date": \#(date), "at": "10:00"}"#), by: scene.author)
+        #expect(answer.pointers == pointers, "\(date)")
+        #expect(answer.status == 422 || pointers.isEmpty)
+      }
     }
   }
 
