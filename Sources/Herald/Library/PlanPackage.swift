@@ -1,3 +1,4 @@
+import Conditions
 import JSON
 
 /// A plan as a document that travels: with the definitions of everything it refers to by key. It
@@ -32,6 +33,8 @@ struct PlanPackage: Sendable {
 struct PlanImport: Sendable {
   enum Outcome: String, Sendable, CaseIterable {
     case created, unchanged, kept, replaced
+
+    var isWritten: Bool { self == .created || self == .replaced }
   }
 
   struct Item: Sendable {
@@ -62,7 +65,7 @@ extension PlanPackage {
     var member: String { self == .plan ? "document" : "\(rawValue)s" }
   }
 
-  /// Segments, those that others name first. A circle is left for the saving to refuse.
+  /// Segments, those that others name first; what is in a circle comes last, with what names it.
   var orderedSegments: [Segment] {
     var waiting = segments
     var ordered: [Segment] = []
@@ -75,5 +78,18 @@ extension PlanPackage {
       waiting.removeAll { done.contains($0.key) }
     }
     return ordered
+  }
+
+  /// 422 with the path when segments of these keys name each other in a circle: whichever of them is
+  /// written first would name one that is not there yet.
+  func refuseCircle(among keys: Set<String>) throws {
+    let written = segments.filter { keys.contains($0.key) }.sorted { $0.key < $1.key }
+    var named: [String: [String]] = [:]
+    for segment in written { named[segment.key] = segment.named.sorted() }
+    guard let circle = SegmentStore.cycle(from: written.map(\.key), named) else { return }
+    let place = JSONPointer(tokens: [Kind.segment.member, circle[0], "condition"])
+    let condition = try segments.first { $0.key == circle[0] }?.condition.map(Condition.stored)
+    throw HeraldError.segmentCycle(
+      circle, at: (condition?.pointer(ofSegment: circle[1], at: place) ?? place).description)
   }
 }
