@@ -76,7 +76,7 @@ extension SegmentStore {
   }
 
   /// The first circle met when following names from `starts`, its first key repeated at the end.
-  static func cycle(from starts: [String], _ named: [String: [String]]) -> [String]? {
+  private static func cycle(from starts: [String], _ named: [String: [String]]) -> [String]? {
     var done: Set<String> = []
     var path: [String] = []
     func visit(_ key: String) -> [String]? {
