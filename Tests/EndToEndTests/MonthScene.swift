@@ -18,7 +18,7 @@ struct MonthScene: Sendable {
     var setting = TortureScene.Setting()
     setting.latency = 0
     setting.failRate = 0.04
-    setting.retryRate = 0
+    setting.retryRate = 0.03
     setting.leaseSeconds = 2
     try await TortureScene.run(setting, needsCrashes: false) { torture in
       let clock = torture.directory + "/clock"
