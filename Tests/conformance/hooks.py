@@ -114,8 +114,8 @@ def good_data_is_read(ctx, response, case):
     if response.status_code != 400 or response.request.method.upper() != case.method.upper():
         return
     problem = json.loads(response.content)
-    if case.operation.label.endswith("/explain") or problem.get("pointer") == "triggers":
-        return  # exactly one of two parameters; triggers go with kind=events only
+    if case.operation.label.endswith("/explain") or problem.get("pointer") in ("triggers", "group"):
+        return  # exactly one of two parameters; triggers go with kind=events, group with channel
     if case.media_type not in (None, "application/json") and problem["code"] == "malformed_json":
         return  # the tracking API reads JSON under any Content-Type, and this is YAML or a form
     assert problem.get("pointer") == "after", f"refused as malformed: {problem['detail']}"
