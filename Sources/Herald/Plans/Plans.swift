@@ -66,7 +66,11 @@ public struct Plans: Sendable {
     let current = try (plan.draftVersion ?? plan.liveVersion).map {
       try PlanStore.version(key, $0, in: tx)
     }
-    if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil {
+    // Who wants an outgrown plan approved anew submits what it is.
+    let isOutgrown = try plan.draftVersion == nil && PlanGuards.isOutgrown(plan, in: tx)
+    if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil,
+      !isOutgrown
+    {
       return (try Self.overview(key, in: tx), created)
     }
     let version =
@@ -139,7 +143,10 @@ public struct Plans: Sendable {
         guard !active.contains(state) else {
           throw HeraldError(
             .wrongState,
-            "Plan '\(key)' is \(state.rawValue); cancel it before archiving it.")
+            state == .pendingApproval
+              ? "Plan '\(key)' waits for approval; PUT a changed document to take the submission "
+                + "back, or have it rejected, before archiving it."
+              : "Plan '\(key)' is \(state.rawValue); cancel it before archiving it.")
         }
       }
       try PlanStore.archive(key, now: now, in: tx)
@@ -181,7 +188,9 @@ public struct Plans: Sendable {
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.liveVersion else {
         throw HeraldError(
-          .wrongState, "Plan '\(key)' has no live version; submit its draft and have it approved.")
+          .wrongState,
+          "Plan '\(key)' has no live version to \(move.rawValue). What was submitted is taken back by "
+            + "PUT of a changed document or by rejecting it.")
       }
       let live = try PlanStore.version(key, number, in: tx)
       try change(plan, live, tx)
