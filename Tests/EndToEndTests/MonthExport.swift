@@ -59,7 +59,7 @@ struct MonthExport {
       "deliveries",
       """
       SELECT id, user_id, run_id, entry_key, step_id, plan, status, reason, gate, "values", channel,
-        created_at, settled_at FROM deliveries
+        sender, created_at, settled_at FROM deliveries
       """
     ),
     (

@@ -18,6 +18,12 @@ struct MonthPlans {
       let (name, make) = Self.makers[number % Self.makers.count]
       var document = make(&figures)
       document["name"] = .string(name)
+      if document["class"] == nil, figures.pick(true, false) {
+        let wait = JSONValue.string(figures.pick("drop", "defer"))
+        document["pressure"] = [
+          "on_capped": wait, "on_gap": .string(figures.pick("drop", "defer")),
+        ]
+      }
       return Named(key: "\(name)-\(number)", document: .object(document))
     }
   }

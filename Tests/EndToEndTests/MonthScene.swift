@@ -17,8 +17,8 @@ struct MonthScene: Sendable {
   static func run(_ form: MonthForm, _ body: (MonthScene) async throws -> Void) async throws {
     var setting = TortureScene.Setting()
     setting.latency = 0
-    setting.failRate = 0.04
-    setting.retryRate = 0
+    setting.failRate = 0.12
+    setting.retryRate = 0.08
     setting.leaseSeconds = 2
     try await TortureScene.run(setting, needsCrashes: false) { torture in
       let clock = torture.directory + "/clock"

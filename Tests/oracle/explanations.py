@@ -37,7 +37,7 @@ class Explanations:
                 at = clocks.instant(decision["at"]) if run else None
                 words = [run, at] + [decision[name] for name in ("step", "outcome", "gate", "code")]
                 channel = decision["channel"]
-                if decision["outcome"] in ("pending", "failed") and decision["delivery"]:
+                if decision["outcome"] == "pending":
                     words[-1], words[-2], channel = None, None, None
                 told[(*words, channel)] += 1
             if not expected:
@@ -78,7 +78,7 @@ class Explanations:
         for step, ours in way.deliveries.items():
             at = ours.get("settled", ours["created"])
             reasons = [ours.get(name) for name in ("gate", "reason", "channel")]
-            if ours["status"] in ("pending", "failed"):
+            if ours["status"] == "pending":
                 reasons = [None, None, None]
             yield (run, at, step, ours["status"], *reasons)
         for step, ours in way.visits.items():

@@ -93,11 +93,11 @@ class Ledger:
             ("created", clocks.instant(row["created_at"]), ours["created"]),
             ("settled", clocks.instant(row["settled_at"]), ours.get("settled")),
         ]
-        if ours["status"] not in ("pending", "failed"):
-            pairs.append(("reason", row["reason"], ours.get("reason")))
-        if ours["status"] not in ("pending", "failed"):
-            pairs.append(("gate", row["gate"], ours.get("gate")))
-            pairs.append(("channel", row["channel"], ours.get("channel")))
+        if ours["status"] != "pending":
+            pairs += [(name, row[name], ours.get(name)) for name in ("reason", "gate", "channel")]
+            # The senders are called as their channels are.
+            called = ours["status"] in ("sent", "failed")
+            pairs.append(("sender", row["sender"], ours["channel"] if called else None))
         self.same("delivery", key, pairs)
 
     def check_visit(self, key, ours):
@@ -142,6 +142,8 @@ class Ledger:
             ends = {row["status"] for row in tried.get(key, [])}
             if (200 in statuses) != ("sent" in ends) or (422 in statuses) != ("failed" in ends):
                 self.fault("call", f"{key}: answered {statuses}, Herald has {sorted(ends)}")
+            if "retry" in ends and 503 not in statuses:
+                self.fault("call", f"{key}: answered {statuses}, Herald tries again")
         for key, rows in tried.items():
             if key not in world.answers:
                 self.fault("call", f"{key}: Herald has {rows[0]['status']}, nobody was called")

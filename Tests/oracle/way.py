@@ -211,19 +211,25 @@ class Way:
     def settle(self, status, reason, gate, channel, now):
         self.delivery.update(status=status, reason=reason, gate=gate, channel=channel, settled=now)
 
+    def give_up(self, reason, gate, channel, now):
+        if self.failed is None:
+            return self.settle("skipped", reason, gate, channel, now)
+        # A channel was called and refused for good: that is how it ended.
+        self.settle("failed", self.failed[1], None, self.failed[0], now)
+
     def skip(self, reason, gate, channel, now):
-        self.settle("skipped", reason, gate, channel, now)
+        self.give_up(reason, gate, channel, now)
         self.begin(self.plan.after(self.step, self.plan.steps[self.step].get("next")), now)
 
     def send(self, now):
         step = self.plan.steps[self.step]
         chain = step["send"]["chain"]
         if self.step == 0 and self.link == 0 and self.ended() is not None:
-            self.settle("skipped", "unless_happened", "trigger", None, now)
+            self.give_up("unless_happened", "trigger", None, now)
             return self.end("exited", "unless_happened", now)
         reason = self.leaves(now)
         if reason is not None:
-            self.settle("skipped", reason, "exit", chain[self.link]["channel"], now)
+            self.give_up(reason, "exit", chain[self.link]["channel"], now)
             return self.end("exited", reason, now)
         if self.plan.opens is not None and now < self.plan.opens:
             self.due = self.plan.opens
@@ -258,25 +264,21 @@ class Way:
             self.due = later
             return None
         reason, gate, channel = refused
-        if self.failed is not None:
-            # Somebody was called and refused: that is how it ended.
-            self.settle("failed", None, None, self.failed, now)
-            return self.begin(self.plan.after(self.step, step.get("next")), now)
         self.skip(reason, gate, channel, now)
 
     def hand_over(self, number, step, now):
         world, channel = self.person.world, step["send"]["chain"][number]["channel"]
-        answer = world.answer(self, step["id"], number, self.tries if number == self.link else 0)
+        tries = self.tries if number == self.link else 0
+        answer, words = world.answer(self, step["id"], number, tries)
         if answer == "retry":
             # A few seconds later, which is the next tick.
-            self.tries = self.tries + 1 if number == self.link else 1
-            self.link, self.due = number, now + 1
+            self.tries, self.link, self.due = tries + 1, number, now + 1
             return
         if answer == "failed":
-            self.link, self.tries, self.failed = number + 1, 0, channel
+            self.link, self.tries, self.failed = number + 1, 0, (channel, words)
             if self.link < len(step["send"]["chain"]):
                 return
-            self.settle("failed", None, None, channel, now)
+            self.settle("failed", words, None, channel, now)
         else:
             self.settle("sent", None, None, channel, now)
         self.begin(self.plan.after(self.step, step.get("next")), now)

@@ -94,10 +94,11 @@ class World:
         return index if index < len(self.ticks) else None
 
     def answer(self, way, step, link, tries):
-        """What the channel said to a message: the one thing that cannot be computed."""
+        """What the channel said to a message, and in which words: the one thing that cannot be
+        computed."""
         row = self.deliveries.get((*way.key, step))
         said = self.tried.get((row["id"], link, tries + 1)) if row else None
-        return said["status"] if said else None
+        return (said["status"], said["reason"]) if said else (None, None)
 
 
 class Plan:

@@ -33,10 +33,14 @@ enum DeliveryStore {
     var outcome: Settlement.Outcome?
 
     fileprivate var waits: Gatekeeper.Deferral? { outcome == nil ? deferral : nil }
+
+    /// Whether an earlier link may have failed: the chain goes on at the next one only then.
+    fileprivate var mayHaveFailed: Bool { outcome?.status == .skipped && entry.link > 0 }
   }
 
-  /// `sent` stays sent whatever a later link of the chain came to; a chain that was tried and then
-  /// found nobody to fall back on has failed, not been skipped.
+  /// `sent` stays sent whatever a later link of the chain came to. A chain of which a link failed and
+  /// that then found nobody to fall back on has failed, not been skipped, and tells of that link;
+  /// one that was only to be tried again is skipped like any other. Its attempts are written before.
   static func update(_ changes: [Change], now: Date, in tx: Transaction) throws {
     guard !changes.isEmpty else { return }
     // By the delivery's id and its person's, never by the run: before its table is analysed, the
@@ -46,21 +50,22 @@ enum DeliveryStore {
       """
       UPDATE deliveries d SET attempts = d.attempts + n.attempts,
         status = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.status
-          WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0 THEN 'failed'
-          ELSE n.status END,
+          WHEN f.channel IS NOT NULL THEN 'failed' ELSE n.status END,
         reason = CASE WHEN n.status IS NULL AND d.status = 'pending'
             AND d.attempts + n.attempts = 0 THEN coalesce(n.reason, d.reason)
           WHEN n.status IS NULL THEN coalesce(n.failure, d.reason)
           WHEN d.status = 'sent' OR n.status = 'sent' THEN NULL
-          WHEN n.status = 'skipped' AND d.attempts + n.attempts > 0
-            THEN coalesce(n.failure, d.reason, n.reason)
-          ELSE n.reason END,
+          WHEN f.channel IS NOT NULL THEN coalesce(f.reason, n.reason) ELSE n.reason END,
         gate = CASE WHEN d.status = 'sent' THEN d.gate
-          WHEN n.status IS NULL THEN coalesce(n.gate, d.gate) ELSE n.gate END,
+          WHEN n.status IS NULL THEN coalesce(n.gate, d.gate)
+          WHEN f.channel IS NULL THEN n.gate END,
         "values" = CASE WHEN d.status = 'sent' THEN d."values"
-          WHEN n.status IS NULL THEN coalesce(n."values", d."values") ELSE n."values" END,
-        channel = CASE WHEN d.status = 'sent' THEN d.channel ELSE coalesce(n.channel, d.channel) END,
-        sender = CASE WHEN d.status = 'sent' THEN d.sender ELSE coalesce(n.sender, d.sender) END,
+          WHEN n.status IS NULL THEN coalesce(n."values", d."values")
+          WHEN f.channel IS NULL THEN n."values" END,
+        channel = CASE WHEN d.status = 'sent' THEN d.channel
+          ELSE coalesce(f.channel, n.channel, d.channel) END,
+        sender = CASE WHEN d.status = 'sent' THEN d.sender
+          ELSE coalesce(f.sender, n.sender, d.sender) END,
         provider_id = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.provider_id
           ELSE n.provider_id END,
         settled_at = CASE WHEN n.status IS NULL THEN d.settled_at ELSE \(now) END
@@ -71,9 +76,15 @@ enum DeliveryStore {
         \(changes.map { $0.outcome?.gate ?? $0.waits?.gate.rawValue }),
         \(changes.map { ($0.outcome?.values ?? $0.waits?.values).map { JSONB($0) } }),
         \(changes.map { $0.outcome?.channel?.rawValue }), \(changes.map { $0.outcome?.sender }),
-        \(changes.map { $0.outcome?.providerID }))
+        \(changes.map { $0.outcome?.providerID }), \(changes.map(\.mayHaveFailed)))
         AS n (user_id, id, entered_at, attempts, failure, status, reason, gate, "values", channel,
-          sender, provider_id)
+          sender, provider_id, may_have_failed)
+      -- By the primary key, and for those few only. What was tried before the delivery was taken up
+      -- anew has negative numbers.
+      LEFT JOIN LATERAL (SELECT a.channel, a.sender, a.reason FROM attempts a
+        WHERE n.may_have_failed AND a.user_id = n.user_id AND a.delivery_id = n.id
+          AND a.entered_at = n.entered_at AND a.status = 'failed' AND a.try > 0
+        ORDER BY a.link DESC, a.try DESC LIMIT 1) AS f ON true
       WHERE d.user_id = n.user_id AND d.id = n.id AND d.entered_at = n.entered_at
       """)
   }

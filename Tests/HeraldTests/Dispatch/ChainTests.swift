@@ -48,10 +48,25 @@ import Testing
       try await scene.drain()
       #expect(try await step(scene)?["failed"] == 1)
       #expect(try await step(scene)?["skipped"] == [:])
-      let reason = try await scene.herald.app.db.read {
-        try $0.one("SELECT reason FROM deliveries")?.get(0, as: String.self)
+      let told = try await scene.herald.app.db.read {
+        try $0.one("SELECT concat_ws(' ', channel, reason, gate, \"values\") FROM deliveries")?
+          .get(0, as: String.self)
       }
-      #expect(reason == "bad_token")
+      #expect(told == "push bad_token")
+    }
+  }
+
+  @Test("to be tried again, then too late: skipped, since nothing failed")
+  func retriedThenSkipped() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      scene.herald.channel.reply { _ in .retry(after: .seconds(60), reason: "busy") }
+      let step = #"{"id": "hello", "not_after": "30s", "send": {"chain": [\#(PlanText.push)]}}"#
+      try await scene.launch(PlanText.plan(steps: step))
+      try await scene.drain()
+      try await scene.drain(120)
+      #expect(try await self.step(scene)?["skipped"] == ["expired": 1])
+      #expect(try await self.step(scene)?["failed"] == 0)
     }
   }
 
