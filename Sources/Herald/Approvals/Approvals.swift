@@ -29,12 +29,7 @@ public struct Approvals: Sendable {
     return try await db.write { tx in
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.draftVersion else {
-        throw HeraldError(
-          .wrongState,
-          plan.liveVersion == nil
-            ? "Plan '\(key)' has no draft; PUT one first."
-            : "Plan '\(key)' has no draft: its document is that of version \(plan.liveVersion ?? 0). "
-              + "PUT a changed one, or the same under another key to run it again.")
+        throw try HeraldError.noDraft(of: plan, in: tx)
       }
       let draft = try PlanStore.version(key, number, in: tx)
       _ = try PlanLifecycle.after(draft.state, .submit)

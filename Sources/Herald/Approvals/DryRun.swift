@@ -11,8 +11,9 @@ struct DryRun {
   let skipped: [String: Int]
   /// People by the first channel of each step's chain that would reach them, summed over steps.
   let byChannel: [String: Int]
-  /// Codes that may be issued at most and will be at least, with what is left of them.
-  let coupons: [String: (most: Int, least: Int, left: Int)]
+  /// Codes that the people need at most and at least, what is left of them, and how many of those the
+  /// plan may still issue.
+  let coupons: [String: (most: Int, least: Int, left: Int, allowed: Int)]
   /// What is left of every coupon the plan names.
   let stock: [String: Int]
   /// Whether it depends on what people will do who comes to which step: `byChannel` and `coupons` say
@@ -111,12 +112,18 @@ struct DryRun {
     var stock: [String: Int] = [:]
     for key in document.coupons { stock[key] = try CouponStore.stock(key, in: tx) }
     self.stock = stock
-    var coupons: [String: (most: Int, least: Int, left: Int)] = [:]
+    var coupons: [String: (most: Int, least: Int, left: Int, allowed: Int)] = [:]
     let people = audience - unfit - heldOut
     entrants = people
     let least = document.coupons(people: people, min)
     for (key, most) in document.coupons(people: people, max) {
-      coupons[key] = (most, least[key] ?? 0, stock[key] ?? 0)
+      let left = stock[key] ?? 0
+      var allowed = left
+      if let limit = document.limits.coupons[key] {
+        let spent = try CouponStore.spent(key, by: manifest.plan, in: tx)
+        allowed = min(left, max(0, limit - spent))
+      }
+      coupons[key] = (most, least[key] ?? 0, left, allowed)
     }
     self.coupons = coupons
     isUpperBound = !document.isForeseeable
@@ -170,7 +177,7 @@ struct DryRun {
     [
       "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
       "by_channel": .counts(byChannel), "upper_bound": .bool(isUpperBound),
-      "coupons": .counts(coupons.mapValues(\.most)),
+      "coupons": .counts(coupons.mapValues { min($0.most, $0.allowed) }),
       "missing_variables": .counts(missing), "finishes_at": .instant(finishesAt),
       "overlaps": .array(calendar.overlaps), "calendar": .array(calendar.days),
       "samples": .array(samples),

@@ -16,6 +16,23 @@ enum ManifestBuilder {
     if let userScope {
       closure = closure.merging(try SegmentStore.closure(of: userScope, in: db))
     }
+    let contents = try contents(of: used, document, in: db)
+    if needsSenders {
+      let missing = missingSenders(document, contents.senders)
+      guard missing.isEmpty else { throw HeraldError.invalid(missing) }
+    }
+    return Manifest(
+      plan: key, version: draft.version, document: draft.document, templates: contents.templates,
+      coupons: contents.coupons, senders: contents.senders, tags: contents.tags, closure: closure,
+      userScope: userScope?.json)
+  }
+
+  /// What the things that a plan names say now, by key, as `Manifest` keeps them.
+  static func contents(
+    of used: PlanReferences, _ document: PlanDocument, in db: any Queryable
+  ) throws -> (
+    templates: JSONObject, coupons: JSONObject, senders: JSONObject, tags: JSONObject
+  ) {
     var templates = JSONObject()
     for (key, stored) in used.templates.sorted(by: { $0.key < $1.key }) {
       templates[key] = stored.manifestJSON
@@ -38,13 +55,7 @@ enum ManifestBuilder {
         "ttl": .optional(stored.tag.ttl?.description),
       ]
     }
-    if needsSenders {
-      let missing = missingSenders(document, senders)
-      guard missing.isEmpty else { throw HeraldError.invalid(missing) }
-    }
-    return Manifest(
-      plan: key, version: draft.version, document: draft.document, templates: templates,
-      coupons: coupons, senders: senders, tags: tags, closure: closure, userScope: userScope?.json)
+    return (templates, coupons, senders, tags)
   }
 
   /// Every channel but Herald's own coupons needs somebody to carry it.

@@ -191,6 +191,17 @@ extension CouponStore {
     return spent
   }
 
+  /// Codes of the coupon that the plan has issued, as its budget counts them.
+  static func spent(_ coupon: String, by plan: String, in db: any Queryable) throws -> Int {
+    let row = try db.one(
+      """
+      SELECT coalesce(
+        (SELECT issued FROM coupon_budgets WHERE coupon = \(coupon) AND plan = \(plan)),
+        (SELECT count(*) FROM coupon_issues WHERE coupon = \(coupon) AND plan = \(plan)))
+      """)
+    return try row?.get(0) ?? 0
+  }
+
   private static func selectBudgets(
     _ coupon: String, _ plans: [String], in tx: Transaction
   ) throws -> Rows {

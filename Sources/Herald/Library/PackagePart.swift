@@ -23,6 +23,8 @@ struct PackagePart {
       "conflict", at: pointer, "There is another \(kind.rawValue) '\(key)' here already.")
   }
 
+  func isWritten(_ conflicts: PlanPackage.Conflicts) -> Bool { outcome(conflicts).isWritten }
+
   func outcome(_ conflicts: PlanPackage.Conflicts) -> PlanImport.Outcome {
     switch standing {
     case .absent: .created

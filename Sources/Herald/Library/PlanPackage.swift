@@ -1,3 +1,4 @@
+import Conditions
 import JSON
 
 /// A plan as a document that travels: with the definitions of everything it refers to by key. It
@@ -32,6 +33,8 @@ struct PlanPackage: Sendable {
 struct PlanImport: Sendable {
   enum Outcome: String, Sendable, CaseIterable {
     case created, unchanged, kept, replaced
+
+    var isWritten: Bool { self == .created || self == .replaced }
   }
 
   struct Item: Sendable {
@@ -62,18 +65,51 @@ extension PlanPackage {
     var member: String { self == .plan ? "document" : "\(rawValue)s" }
   }
 
-  /// Segments, those that others name first. A circle is left for the saving to refuse.
+  /// Segments, those that others name first; what is in a circle comes last, with what names it.
   var orderedSegments: [Segment] {
+    let (ordered, entangled) = Self.sorted(segments)
+    return ordered + entangled
+  }
+
+  /// 422 with the path when segments of these keys name each other in a circle: whichever of them is
+  /// written first would name one that is not there yet.
+  func refuseCircle(among keys: Set<String>) throws {
+    let (_, entangled) = Self.sorted(segments.filter { keys.contains($0.key) })
+    guard var key = entangled.map(\.key).min() else { return }
+    // Each of them names another of them: following names comes back sooner or later.
+    let named = Dictionary(
+      entangled.map { ($0.key, $0.named.subtracting([$0.key])) },
+      uniquingKeysWith: { one, _ in one })
+    var path: [String] = []
+    var places: [String: Int] = [:]
+    while places[key] == nil {
+      places[key] = path.count
+      path.append(key)
+      guard let next = named[key]?.filter({ named[$0] != nil }).min() else { return }
+      key = next
+    }
+    let circle = Array(path[(places[key] ?? 0)...]) + [key]
+    let place = JSONPointer(tokens: [Kind.segment.member, circle[0], "condition"])
+    let condition = try segments.first { $0.key == circle[0] }?.condition.map(Condition.stored)
+    throw HeraldError.segmentCycle(
+      circle, at: (condition?.pointer(ofSegment: circle[1], at: place) ?? place).description)
+  }
+
+  /// Those that name none of the others but ones before them, and the rest: circles and what names
+  /// them.
+  private static func sorted(
+    _ segments: [Segment]
+  ) -> (ordered: [Segment], entangled: [Segment]) {
     var waiting = segments
     var ordered: [Segment] = []
     while !waiting.isEmpty {
       let names = Set(waiting.map(\.key))
       let free = waiting.filter { names.isDisjoint(with: $0.named.subtracting([$0.key])) }
-      guard !free.isEmpty else { return ordered + waiting }
+      guard !free.isEmpty else { break }
       ordered += free
       let done = Set(free.map(\.key))
       waiting.removeAll { done.contains($0.key) }
     }
-    return ordered
+    return (ordered, waiting)
   }
 }

@@ -27,7 +27,7 @@ enum PlanPackageRoutes {
             + "it has the hash it had where it comes from, and what lacks.", tag: "Plans",
           query: [PlanPackage.Conflicts.parameter(.refuse)], request: Schema.ref("PlanPackage"),
           responses: [200: Schema.ref("PlanImport"), 201: Schema.ref("PlanImport")],
-          errors: [.conflict]),
+          errors: [.conflict, .segmentCycle]),
         body: .buffered(limit: 8 << 20)
       ) { call in
         let key = try call.key("key")

@@ -54,10 +54,19 @@ struct PlanPackages: Sendable {
       guard conflicts != .refuse || differing.isEmpty else {
         throw Self.refusal(differing.map(\.conflict))
       }
+      try package.refuseCircle(
+        among: Set(parts.filter { $0.kind == .segment && $0.isWritten(conflicts) }.map(\.key)))
       var items: [PlanImport.Item] = []
       for part in parts {
-        let outcome = part.outcome(conflicts)
-        if [.created, .replaced].contains(outcome) {
+        var outcome = part.outcome(conflicts)
+        // Keeping what is here, an import that brings nothing changes nothing either.
+        let mayDraft = conflicts != .keep || items.contains(where: \.outcome.isWritten)
+        if part.kind == .plan, outcome == .unchanged, mayDraft,
+          try Self.isToBeDrafted(package.key, in: tx)
+        {
+          outcome = .replaced
+        }
+        if outcome.isWritten {
           try Self.inside(part.pointer) { try part.save(caller, now, tx) }
         }
         items.append(PlanImport.Item(kind: part.kind, key: part.key, outcome: outcome))
@@ -68,6 +77,14 @@ struct PlanPackages: Sendable {
       let kept = differing.map(\.pointer).filter { _ in conflicts == .keep }
       return try Self.judge(package, items, kept: kept, by: caller, in: tx)
     }
+  }
+
+  /// Whether the plan's document, equal to the package's, was submitted with other contents of what
+  /// it uses than are here now.
+  private static func isToBeDrafted(_ key: String, in tx: Transaction) throws -> Bool {
+    let plan = try PlanStore.load(key, in: tx)
+    guard let number = plan.draftVersion ?? plan.liveVersion else { return true }
+    return try Plans.isToBeDrafted(PlanStore.version(key, number, in: tx), in: tx)
   }
 
   /// What became of it, and what is still to be done.
@@ -81,12 +98,10 @@ struct PlanPackages: Sendable {
     }
     let version = try PlanStore.version(package.key, number, in: tx)
     let document = try PlanDocument.stored(version.document)
-    let manifest =
-      try version.manifest.map { try Manifest(stored: $0) }
-      ?? ManifestBuilder.build(
-        package.key, version, document, userScope: caller.userScope, needsSenders: false, in: tx)
+    let manifest = try ManifestBuilder.build(
+      package.key, version, document, userScope: caller.userScope, needsSenders: false, in: tx)
     let missing = ManifestBuilder.missingSenders(document, manifest.senders)
-    let hash = missing.isEmpty ? version.manifestHash ?? Manifest.hash(of: manifest.json) : nil
+    let hash = try missing.isEmpty ? Self.hash(of: manifest, version, in: tx) : nil
     var lacks = missing.map { $0.inside(JSONPointer(tokens: ["document"])) }
     for key in manifest.coupons.keys where try CouponStore.stock(key, in: tx) == 0 {
       lacks.append(
@@ -111,6 +126,19 @@ struct PlanPackages: Sendable {
     return PlanImport(
       overview: overview, items: items, hash: hash, expectedHash: package.hash, differs: differs,
       lacks: lacks)
+  }
+
+  /// Of what was frozen, where that is what is here now: it counts the scope of whoever submitted it.
+  private static func hash(
+    of manifest: Manifest, _ version: PlanVersion, in tx: Transaction
+  ) throws -> String {
+    if let frozen = try version.manifest.map(Manifest.init(stored:)),
+      let hash = version.manifestHash,
+      frozen.senders == manifest.senders, try ManifestChanges(since: version, in: tx).isEmpty
+    {
+      return hash
+    }
+    return Manifest.hash(of: manifest.json)
   }
 
   private static func otherSenders(_ theirs: JSONObject, _ ours: JSONObject) -> [JSONPointer] {

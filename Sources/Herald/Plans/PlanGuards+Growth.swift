@@ -55,8 +55,8 @@ extension PlanGuards {
     try PlanGuardStore.accept(people, plan.key, version.version, in: tx)
   }
 
-  /// Whether the plan stands still until it is submitted anew or resumed by an approver.
-  static func isOutgrown(_ plan: Plan, in db: any Queryable) throws -> Bool {
-    try plan.paused && PlanGuardStore.find(plan.key, in: db)?.pause.reason == .audienceGrowth
+  /// Whether the paused plan stands still until it is submitted anew or resumed by an approver.
+  static func isOutgrown(_ plan: String, in db: any Queryable) throws -> Bool {
+    try PlanGuardStore.find(plan, in: db)?.pause.reason == .audienceGrowth
   }
 }

@@ -8,7 +8,9 @@ enum PlanRoutes {
       Endpoint(
         .put, "/v1/plans/{key}", .writers,
         Operation(
-          "putPlan", "Write the draft of a plan; every fault is named at once.", tag: "Plans",
+          "putPlan",
+          "Write the draft of a plan; every fault is named at once. The document of the live version "
+            + "changes nothing, unless what it uses has changed since.", tag: "Plans",
           request: Schema.ref("PlanDocument"),
           responses: [200: Schema.ref("Plan"), 201: Schema.ref("Plan")],
           errors: [.preconditionFailed])

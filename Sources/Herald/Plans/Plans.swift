@@ -44,8 +44,9 @@ public struct Plans: Sendable {
     return Page(rows, page) { [$0.plan.key] }
   }
 
-  /// Writes the draft. A document equal to the draft, or to the live version when there is no
-  /// draft, changes nothing. Takes back a pending submission.
+  /// Writes the draft, and takes back a pending submission. A document equal to the draft, or to the
+  /// live version when there is no draft, changes nothing, unless what it uses has changed since that
+  /// was submitted: then it is a draft again, for only a new submission takes that up.
   public func put(
     _ key: String, _ json: JSONValue, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (overview: Overview, created: Bool) {
@@ -66,10 +67,8 @@ public struct Plans: Sendable {
     let current = try (plan.draftVersion ?? plan.liveVersion).map {
       try PlanStore.version(key, $0, in: tx)
     }
-    // Who wants an outgrown plan approved anew submits what it is.
-    let isOutgrown = try plan.draftVersion == nil && PlanGuards.isOutgrown(plan, in: tx)
-    if let current, current.hash == hash, current.state != .rejected, plan.archivedAt == nil,
-      !isOutgrown
+    if let current, current.hash == hash, plan.archivedAt == nil,
+      try !Self.isToBeDrafted(current, in: tx)
     {
       return (try Self.overview(key, in: tx), created)
     }
@@ -91,6 +90,17 @@ public struct Plans: Sendable {
         after: ["version": .int(version), "hash": .string(hash), "document": json],
         by: caller, at: now), in: tx)
     return (try Self.overview(key, in: tx), created)
+  }
+
+  /// Whether to `PUT` its own document is to write a draft.
+  static func isToBeDrafted(_ version: PlanVersion, in db: any Queryable) throws -> Bool {
+    switch version.state {
+    case .draft: false
+    case .rejected: true
+    // Who wants an outgrown plan approved anew submits what it is.
+    case .paused where try PlanGuards.isOutgrown(version.plan, in: db): true
+    default: try !ManifestChanges(since: version, in: db).isEmpty
+    }
   }
 
   /// Stops hand-overs of every version until resumed.

@@ -76,6 +76,34 @@ import Testing
     }
   }
 
+  @Test("a dry run shows the codes that may be issued: within the crowd, the limit and the stock")
+  func shownCoupons() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(10)
+      try await scene.coupon("c", codes: 8)
+      func shown(_ limit: Int?) async throws -> JSONValue? {
+        let limits = limit.map { #""coupons": {"c": \#($0)}, "# } ?? ""
+        try await scene.draft(Self.gift(#""limits": {\#(limits)"allow_partial_stock": true}"#))
+        return try await scene.herald.call(.post, "/v1/plans/hello/dry-run", key: scene.author)
+          .json["coupons"]
+      }
+      #expect(try await shown(nil) == ["c": 8])
+      #expect(try await shown(20) == ["c": 8])
+      #expect(try await shown(3) == ["c": 3])
+      let submitted = try await scene.submit()
+      let id = try #require(submitted.json["approval"]?.stringValue)
+      let approval = try await scene.herald.call(.get, "/v1/approvals/\(id)", key: scene.approver)
+      #expect(approval.json["dry_run"]?["coupons"] == ["c": 3])
+      #expect(try await scene.approve(submitted).status == 200)
+      try await scene.drain()
+      #expect(try await scene.accounting()["steps"]?["gift"]?["sent"] == 3)
+      // The limit is the plan's, over all its versions.
+      #expect(try await shown(3) == ["c": 0])
+      #expect(try await shown(4) == ["c": 1])
+      #expect(try await shown(nil) == ["c": 5])
+    }
+  }
+
   @Test("a crowd larger than its limit is refused, at the submission and at the launch")
   func audience() async throws {
     try await CampaignScene.with { scene in

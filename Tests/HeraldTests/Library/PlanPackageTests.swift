@@ -130,6 +130,56 @@ import Testing
     }
   }
 
+  @Test("brought onto a live plan with another text, it says so and is a draft to be submitted")
+  func ontoLive() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.launch(CampaignScene.triggered(#"{"api": true}"#))
+      let package = try await Self.answer(scene, .get, "plans/hello/export").json
+      func take(_ package: JSONValue, _ conflicts: String) async throws -> JSONValue {
+        let answer = try await Self.answer(
+          scene, .put, "plans/hello/import?conflicts=\(conflicts)", package)
+        try #require(answer.status == 200, "\(answer.json.text)")
+        return answer.json
+      }
+      let equal = try await take(package, "replace")
+      #expect(equal["hash"] == package["hash"] && equal["differs"] == [])
+      #expect(equal["plan"]?["draft_version"] == .null)
+
+      let tampered = try JSONScanner.parse(
+        Array(package.text.replacing("Hi {{", with: "Bye {{").utf8))
+      let taken = try await take(tampered, "replace")
+      let outcomes = taken["items"]?.arrayValue?.map {
+        "\($0["kind"]?.stringValue ?? "") \($0["outcome"]?.stringValue ?? "")"
+      }
+      #expect(outcomes == ["template replaced", "plan replaced"])
+      #expect(taken["expected_hash"] == package["hash"] && taken["hash"] != package["hash"])
+      #expect(taken["differs"] == ["/hash"])
+      #expect(taken["plan"]?["draft_version"] == 2)
+      let submitted = try await scene.submit()
+      #expect(submitted.json["hash"] == taken["hash"])
+
+      // What is pending is not what came in: taken back, too.
+      let back = try await take(package, "replace")
+      #expect(back["hash"] == package["hash"] && back["differs"] == [])
+      #expect(back["plan"]?["versions"]?.arrayValue?.first?["state"] == "draft")
+      #expect(try await scene.approve(submitted).status == 409)
+    }
+  }
+
+  @Test("kept beside a live plan, nothing changes, and the hash is that of what is here now")
+  func keepLive() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.launch(CampaignScene.triggered(#"{"api": true}"#))
+      let package = try await Self.answer(scene, .get, "plans/hello/export").json
+      try await scene.put(
+        "templates/p", ["channel": "push", "content": ["title": "Hi", "body": "Another"]])
+      let kept = try await Self.answer(scene, .put, "plans/hello/import?conflicts=keep", package)
+      #expect(kept.json["plan"]?["draft_version"] == .null)
+      #expect(kept.json["differs"] == ["/templates/p"])
+      #expect(kept.json["hash"] != package["hash"])
+    }
+  }
+
   @Test("every fault of a package is named at its place, and nothing is written")
   func faults() async throws {
     try await CampaignScene.with { scene in
@@ -160,11 +210,16 @@ import Testing
       let circle: JSONValue = [
         "format": "herald-plan/1", "document": ["name": "x", "trigger": ["api": true]],
         "segments": [
+          "0": ["name": "0", "condition": ["segment": "a"]],
           "a": ["name": "A", "condition": ["segment": "b"]],
           "b": ["name": "B", "condition": ["segment": "a"]],
         ],
       ]
-      #expect(try await Self.answer(scene, .put, "plans/x/import", circle).status == 422)
+      let round = try await Self.answer(scene, .put, "plans/x/import", circle)
+      #expect(round.status == 422 && round.code == "segment_cycle")
+      #expect(round.json["pointer"] == "/segments/a/condition/segment")
+      #expect(
+        round.json["detail"]?.stringValue?.contains("a → b → a") == true, "\(round.json.text)")
       let bare: JSONValue = [
         "format": "herald-plan/1", "document": ["name": "x", "trigger": ["api": true]],
       ]
