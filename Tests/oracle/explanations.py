@@ -12,6 +12,9 @@ ENTRY_GATES = {
     "left_audience": "exit",
 }
 
+# How many entries of one person into one plan `explain` tells at most.
+MOST = 100
+
 
 class Explanations:
     def __init__(self, world):
@@ -26,9 +29,8 @@ class Explanations:
     def check(self, person, ways):
         for answer in self.asked.pop(person.id, []):
             expected = collections.Counter()
-            for way in ways:
-                if way.plan.key == answer["plan"]:
-                    expected.update(self.words(way))
+            for way in self.shown(answer, ways):
+                expected.update(self.words(way))
             told = collections.Counter()
             for decision in answer["decisions"]:
                 run = decision["run"] and self.world.runs[decision["run"]]["occurrence"]
@@ -45,6 +47,18 @@ class Explanations:
                 side = "the oracle alone has" if word in expected - told else "only Herald has"
                 shown = [clocks.show(part) if isinstance(part, float) else part for part in word]
                 self.faults.append(("explain", f"{answer['user']} {answer['plan']}: {side} {shown}"))
+
+    def shown(self, answer, ways):
+        """Those `explain` has room for: the newest; of equally old ones at the edge those it chose."""
+        ways = [way for way in ways if way.plan.key == answer["plan"]]
+        if len(ways) <= MOST:
+            return ways
+        edge = sorted((way.entered for way in ways), reverse=True)[MOST - 1]
+        chosen = {self.world.runs[decision["run"]]["occurrence"]
+                  for decision in answer["decisions"] if decision["run"]}
+        newer = [way for way in ways if way.entered > edge]
+        at_edge = [way for way in ways if way.entered == edge and way.occurrence in chosen]
+        return newer + at_edge[:MOST - len(newer)]
 
     def check_rest(self):
         for user in self.asked:

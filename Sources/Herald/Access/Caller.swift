@@ -37,6 +37,13 @@ public struct Caller: Sendable {
       .forbidden, "A key of role '\(role.rawValue)' may not do this; use one of: \(allowed).")
   }
 
+  /// Throws 403 `forbidden` for a key with a user scope; `sentence` says what is everybody's.
+  func mustSeeEverybody(_ sentence: String) throws {
+    guard userScope == nil else {
+      throw HeraldError(.forbidden, "This key sees a part of the users only\(sentence)")
+    }
+  }
+
   func with(requestID: String) -> Caller {
     Caller(
       keyID: keyID, principal: principal, role: role, userScope: userScope, requestID: requestID)

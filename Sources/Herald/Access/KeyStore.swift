@@ -32,6 +32,17 @@ public struct APIKey: Sendable {
 }
 
 enum KeyStore {
+  /// Another principal that people would take for this one: by letter case or by compatible forms.
+  static func likeness(of principal: String, in tx: Transaction) throws -> String? {
+    try tx.one(
+      """
+      SELECT principal FROM api_keys
+      WHERE lower(normalize(principal, NFKC)) = lower(normalize(\(principal), NFKC))
+        AND principal <> \(principal)
+      LIMIT 1
+      """)?.get("principal")
+  }
+
   private static let columns: SQL = """
     id, prefix, name, role, principal, user_scope, created_by_principal, created_at, expires_at,
     revoked_at

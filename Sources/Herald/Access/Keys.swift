@@ -34,6 +34,25 @@ extension NewKey {
       name: name, role: role, principal: principal, expiresAt: expiresAt,
       userScope: userScope.map { .all([scope, $0]) } ?? scope)
   }
+
+  /// With the principal in one writing, for who may approve what goes by it.
+  fileprivate func normalized() throws -> NewKey {
+    let principal = principal.precomposedStringWithCanonicalMapping
+    let visible = principal.unicodeScalars.allSatisfy { scalar in
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: false
+      case .spaceSeparator: scalar == " "
+      default: true
+      }
+    }
+    guard visible, principal.first != " ", principal.last != " " else {
+      throw HeraldError.invalid(
+        "A principal begins and ends with a visible character and has no invisible ones.",
+        at: .root.appending("principal"))
+    }
+    return NewKey(
+      name: name, role: role, principal: principal, expiresAt: expiresAt, userScope: userScope)
+  }
 }
 
 /// API keys: random 256 bits, shown once, stored as SHA-256.
@@ -111,8 +130,13 @@ public final class Keys: Sendable {
   ) async throws -> (key: APIKey, secret: String) {
     let secret = Self.makeSecret()
     let id = UUIDv7.next(now: now)
-    let new = new.within(caller.userScope)
+    let new = try new.within(caller.userScope).normalized()
     let key = try await db.write { tx in
+      if let other = try KeyStore.likeness(of: new.principal, in: tx) {
+        throw HeraldError.invalid(
+          "There is a principal '\(other)' already. Write it the same for the same person, and more "
+            + "differently for another one.", at: .root.appending("principal"))
+      }
       if let scope = new.userScope {
         try UserScope.check(scope, at: .root.appending("user_scope"), now: now, in: tx)
       }

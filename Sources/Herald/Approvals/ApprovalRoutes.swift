@@ -110,11 +110,7 @@ enum ApprovalRoutes {
     "Approval": Schema.object([
       "id": Schema.uuid, "plan": Schema.key, "version": Schema.count, "hash": Schema.hash,
       "manifest": ["type": "object"], "dry_run": Schema.ref("DryRun"),
-      "diff": Schema.array(
-        Schema.object([
-          "pointer": Schema.string, "before": Schema.any, "after": Schema.any,
-          "text": Schema.string,
-        ])), "lint": Schema.array(finding),
+      "diff": ManifestDiff.schema, "lint": Schema.array(finding),
       "comment": Schema.nullable(Schema.string),
       "state": Schema.choice(Approval.State.allCases.map(\.rawValue)),
       "submitted_by": Schema.string, "submitted_at": Schema.instant,

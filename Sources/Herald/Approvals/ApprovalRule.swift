@@ -113,6 +113,16 @@ struct ApprovalDemand: Sendable, Equatable {
     self.stages = stages.isEmpty ? [.single] : stages
   }
 
+  /// Stages that neither of the others asks for, or not for as many people.
+  func stages(beyond others: [ApprovalDemand]) -> [ApprovalStage] {
+    stages.filter { stage in
+      !others.flatMap(\.stages).contains {
+        $0.name == stage.name && Set($0.principals) == Set(stage.principals)
+          && $0.approvers >= stage.approvers
+      }
+    }
+  }
+
   init(
     people: Int, couponCost: [Money], unpriced: [String], matches: [Match],
     stages: [ApprovalStage]

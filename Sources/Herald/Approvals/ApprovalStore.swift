@@ -45,6 +45,18 @@ enum ApprovalStore {
     return approval
   }
 
+  /// What the approval of a version asked for; nil when nobody approved it.
+  static func demand(
+    _ plan: String, _ version: Int, in db: any Queryable
+  ) throws -> ApprovalDemand? {
+    try db.one(
+      """
+      SELECT demand FROM approvals
+      WHERE plan = \(plan) AND version = \(version)::integer AND state = 'approved'
+      """
+    ).map { try ApprovalDemand(stored: $0.json("demand")) }
+  }
+
   static func list(
     _ page: PageRequest, state: String?, plan: String?, in db: any Queryable
   ) throws -> [Approval] {

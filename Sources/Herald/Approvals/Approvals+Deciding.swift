@@ -1,3 +1,4 @@
+import Conditions
 import Foundation
 import JSON
 import Postgres
@@ -67,7 +68,10 @@ extension Approvals {
       }
       let progress = approval.progress
       let stage = progress.open ?? 0
-      if verdict == .approved { try Self.admit(caller, to: stage, of: approval, in: tx) }
+      if verdict == .approved {
+        try Self.requireReach(caller, approval)
+        try Self.admit(caller, to: stage, of: approval, in: tx)
+      }
       let isFinal = verdict == .rejected || progress.isLastMissing
       try ApprovalStore.insert(
         ApprovalDecision(
@@ -110,6 +114,18 @@ extension Approvals {
     try caller.mustBe([.admin, .approver])
   }
 
+  /// A key that sees some people only agrees to what is sent to those: what was submitted by a key of
+  /// the same user scope.
+  private static func requireReach(_ caller: Caller, _ approval: Approval) throws {
+    guard let scope = caller.userScope?.json,
+      approval.manifest["user_scope"]?.canonicalBytes != scope.canonicalBytes
+    else { return }
+    throw HeraldError(
+      .forbidden,
+      "This key sees a part of the users only, and the plan reaches others; ask an approver who sees "
+        + "everybody it reaches.")
+  }
+
   /// Throws unless the caller is one of the open stage and somebody else than all who agreed so far.
   private static func admit(
     _ caller: Caller, to stage: Int, of approval: Approval, in tx: Transaction
@@ -137,6 +153,14 @@ extension Approvals {
       throw HeraldError(
         .forbidden,
         "Stage '\(approval.demand.stages[stage].name)' is for \(people.joined(separator: ", ")).")
+    }
+    let spent = Set(agreed.map(\.principal)).union([caller.principal])
+    for later in approval.demand.stages.dropFirst(stage + 1) where !later.principals.isEmpty {
+      guard Set(later.principals).subtracting(spent).count < later.approvers else { continue }
+      throw HeraldError(
+        .wrongState,
+        "One person agrees in one stage only, and stage '\(later.name)' could not be filled without "
+          + "you; let another approver agree in stage '\(approval.demand.stages[stage].name)'.")
     }
   }
 

@@ -18,6 +18,11 @@ enum ManifestDiff {
     return .array(changes)
   }
 
+  static let schema = Schema.array(
+    Schema.object([
+      "pointer": Schema.string, "before": Schema.any, "after": Schema.any, "text": Schema.string,
+    ]))
+
   /// Where a value stands, for machines and for people.
   private struct Place {
     var pointer = JSONPointer.root

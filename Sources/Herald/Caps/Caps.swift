@@ -51,9 +51,6 @@ public struct Caps: Sendable {
   }
 
   private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only, but caps are everybody's.")
-    }
+    try caller.mustSeeEverybody(", but caps are everybody's.")
   }
 }

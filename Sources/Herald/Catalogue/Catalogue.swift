@@ -117,9 +117,6 @@ public struct Catalogue: Sendable {
   }
 
   private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only, but events are everybody's.")
-    }
+    try caller.mustSeeEverybody(", but events are everybody's.")
   }
 }

@@ -88,7 +88,8 @@ struct AttemptRule {
   /// The next link at once, or the end of the chain.
   private func fail(_ handover: Handover, _ reason: String, to settlement: inout Settlement) {
     let following = handover.link + 1
-    settlement.giveBack(handover.slot)
+    // Also of one that was in doubt: this refusal is of the same message.
+    settlement.giveBack(handover.entry.holder(link: handover.link))
     if step.chain.indices.contains(following) {
       settlement.postpone(handover.entry, until: now, link: following)
     } else {

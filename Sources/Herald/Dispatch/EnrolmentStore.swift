@@ -19,9 +19,9 @@ enum EnrolmentStore {
     let closed: String?
   }
 
-  /// Decides on everybody of one lane who is undecided. Enrolments, first deliveries and queue
-  /// rows appear together or not at all.
-  static func enter(_ entry: Entry, lane: Int, now: Date, in tx: Transaction) throws {
+  /// Decides on everybody of some lanes who is undecided. Enrolments, first deliveries and queue
+  /// rows appear together or not at all. With more than one lane the run must be locked.
+  static func enter(_ entry: Entry, lanes: [Int], now: Date, in tx: Transaction) throws {
     let run = entry.run
     let first = entry.firstStep
     // Who gets the winner has nothing to do before there can be one.
@@ -44,8 +44,11 @@ enum EnrolmentStore {
       FROM entered WHERE state = 'active'
       RETURNING user_id, gen_random_uuid() AS id
       """
-    try tx.execute(
-      "SELECT pg_advisory_xact_lock(hashtext('herald_lane'), \(lane)::integer)")
+    try tx.query(
+      """
+      SELECT pg_advisory_xact_lock(hashtext('herald_lane'), lane::integer)
+      FROM unnest(\(lanes.sorted())) AS lane
+      """)
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     try tx.execute(
       SQL(
@@ -59,7 +62,7 @@ enum EnrolmentStore {
               AND s.lane = herald_lane(a.user_id) AND s.user_id = a.user_id) AS twin
           FROM run_targets t LEFT JOIN user_aliases a ON a.alias_id = t.user_id
           LEFT JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
-          WHERE t.run_id = \(run.id) AND t.lane = \(lane)::smallint
+          WHERE t.run_id = \(run.id) AND t.lane = ANY(\(lanes)::smallint[])
         ), drawn AS MATERIALIZED (
           SELECT user_id, person, gen_random_uuid() AS delivery_id,
             CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
@@ -95,7 +98,7 @@ enum EnrolmentStore {
         )
         INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
           entered_at, plan, plan_version, phase, step_entered_at)
-        SELECT \(lane)::smallint, id,
+        SELECT herald_lane(user_id), id,
           CASE WHEN arm = \(Experiment.winner) THEN \(begin) ELSE \(now) END,
           \(entry.priority)::smallint, user_id, \(run.id), \(first.id), \(now), \(run.plan),
           \(run.planVersion)::integer,
@@ -104,7 +107,7 @@ enum EnrolmentStore {
         FROM opened JOIN entered USING (user_id)
         """
       ).unprepared())
-    try RunStore.markEntered(run.id, lane: lane, in: tx)
+    try RunStore.markEntered(run.id, lanes: lanes, in: tx)
   }
 
   /// How many of a frozen audience would enter now.

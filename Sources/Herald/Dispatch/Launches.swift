@@ -122,6 +122,11 @@ struct Launches: Sendable {
     {
       return Refusal(reason: pause.text, pause: pause)
     }
+    if let pause = try PlanGuards.unapproved(
+      plan, people: targeted, rules: project.approvals.rules, in: tx)
+    {
+      return Refusal(reason: pause.text, pause: pause)
+    }
     let limits = plan.document.limits
     guard !limits.allowPartialStock, !plan.document.coupons(people: 1, min).isEmpty
     else { return nil }
@@ -142,21 +147,35 @@ struct Launches: Sendable {
   /// Lanes entered beside each other: it is PostgreSQL that works, on one core for each.
   private static let width = 2
 
+  /// How many people are decided on in one transaction at least, as far as there are as many: lanes
+  /// of a handful are not worth a commit each.
+  private static let atOnce = 1000
+
   private func enter(_ run: Run, now: Date) async throws {
     let project = try await settings()
+    let size = min(Run.laneCount, max(1, Run.laneCount * Self.atOnce / max(1, run.targeted)))
+    let open = run.openLanes
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for (index, lane) in run.openLanes.enumerated() {
+      for (index, start) in stride(from: 0, to: open.count, by: size).enumerated() {
         if index >= Self.width { try await group.next() }
-        group.addTask { try await self.enter(run, lane, project, now: now) }
+        let lanes = Array(open[start..<min(open.count, start + size)])
+        group.addTask { try await self.enter(run, lanes, together: size > 1, project, now: now) }
       }
       try await group.waitForAll()
     }
   }
 
-  private func enter(_ run: Run, _ lane: Int, _ project: ProjectSettings, now: Date) async throws {
+  /// Lanes taken together are taken with the run locked. Otherwise two processes could wait for each
+  /// other: one for the run's row, one for a lane.
+  private func enter(
+    _ run: Run, _ lanes: [Int], together: Bool, _ project: ProjectSettings, now: Date
+  ) async throws {
+    // The run may have been made after this round began; nobody enters before that.
+    let now = max(now, run.startedAt)
     try await db.pool.write(timeout: Self.patience) { tx in
-      let current = try RunStore.load(run.id, in: tx)
-      guard current.state != .completed, current.openLanes.contains(lane) else { return }
+      let current = try RunStore.load(run.id, locked: together, in: tx)
+      let lanes = lanes.filter(Set(current.openLanes).contains)
+      guard current.state != .completed, !lanes.isEmpty else { return }
       let plan = try plans.get(run.plan, run.planVersion, in: tx)
       let audience = try plan.audience(now: now, project, in: tx)
       let closed: SkipCode? =
@@ -175,7 +194,7 @@ struct Launches: Sendable {
           experiment.step == first.id
             ? experiment.race.map { Double($0.observe.seconds) } : nil
         }, closed: closed?.rawValue)
-      try EnrolmentStore.enter(entry, lane: lane, now: now, in: tx)
+      try EnrolmentStore.enter(entry, lanes: lanes, now: now, in: tx)
     }
   }
 

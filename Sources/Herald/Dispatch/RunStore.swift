@@ -106,20 +106,22 @@ enum RunStore {
     ).map(Run.init)
   }
 
-  static func load(_ id: UUID, in db: any Queryable) throws -> Run {
-    guard let row = try db.one("SELECT \(columns) FROM runs WHERE id = \(id)") else {
+  static func load(_ id: UUID, locked: Bool = false, in db: any Queryable) throws -> Run {
+    let lock: SQL = locked ? "FOR NO KEY UPDATE" : ""
+    guard let row = try db.one("SELECT \(columns) FROM runs WHERE id = \(id) \(lock)") else {
       throw HeraldError.notFound("run", id.text)
     }
     return try Run(row)
   }
 
-  /// Notes that a lane's people are all decided; the last one makes the run `running`.
-  static func markEntered(_ run: UUID, lane: Int, in tx: Transaction) throws {
+  /// Notes that the people of some lanes are all decided; the last ones make the run `running`.
+  static func markEntered(_ run: UUID, lanes: [Int], in tx: Transaction) throws {
+    let mask = lanes.reduce(0) { $0 | 1 << $1 }
     try tx.execute(
       """
-      UPDATE runs SET entered_lanes = entered_lanes | (1::bigint << \(lane)::integer),
+      UPDATE runs SET entered_lanes = entered_lanes | \(mask),
         state = CASE WHEN state = 'entering'
-          AND entered_lanes | (1::bigint << \(lane)::integer) = -1 THEN 'running' ELSE state END
+          AND entered_lanes | \(mask) = -1 THEN 'running' ELSE state END
       WHERE id = \(run)
       """)
   }

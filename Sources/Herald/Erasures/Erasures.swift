@@ -111,10 +111,7 @@ public struct Erasures: Sendable {
   }
 
   private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only; whose an erasure was cannot be told.")
-    }
+    try caller.mustSeeEverybody("; whose an erasure was cannot be told.")
   }
 }
 

@@ -38,10 +38,7 @@ public final class IdentityKinds: Sendable {
   func put(
     _ kind: IdentityKind, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> (stored: StoredIdentityKind, created: Bool) {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only, but kinds are everybody's.")
-    }
+    try caller.mustSeeEverybody(", but kinds are everybody's.")
     defer { cache.withLock { $0 = nil } }
     return try await db.write(timeout: .seconds(60)) { tx in
       try IdentityLock.holdAlone(in: tx)

@@ -105,21 +105,4 @@ public struct PlanGuards: Sendable {
           "detail": .string(pause.detail), "values": pause.values, "in_flight": .int(inFlight),
         ], by: .herald, at: now), in: tx)
   }
-
-  /// What has to be right before somebody lets a plan go on that Herald paused: a crowd that outgrew
-  /// its approval needs somebody who may approve it, who agrees to its size with that.
-  static func admitResumption(
-    _ plan: Plan, _ version: PlanVersion, by caller: Caller, in tx: Transaction
-  ) throws {
-    guard let stored = try PlanGuardStore.find(plan.key, in: tx),
-      stored.pause.reason == .audienceGrowth
-    else { return }
-    try caller.mustBeNone(
-      of: ApprovalStore.authors(plan: plan.key, upTo: version.version, in: tx),
-      "Herald paused this plan because \(stored.pause.detail). Going on is approving that size: "
-        + "somebody who may approve the plan resumes it.", in: tx)
-    try caller.mustBe([.admin, .approver])
-    guard let people = stored.pause.values["people"]?.intValue else { return }
-    try PlanGuardStore.accept(people, plan.key, version.version, in: tx)
-  }
 }

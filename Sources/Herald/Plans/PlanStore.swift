@@ -147,6 +147,20 @@ enum PlanStore {
       """)
   }
 
+  /// Whoever wrote what a copy was made of wrote the copy, too.
+  static func recordAuthors(
+    of source: String, upTo version: Int, on copy: String, in tx: Transaction
+  ) throws {
+    try tx.execute(
+      """
+      INSERT INTO plan_edits (plan, version, principal, key_id, at)
+      SELECT \(copy), 1, principal, key_id, max(at) FROM plan_edits
+      WHERE plan = \(source) AND version <= \(version)::integer
+      GROUP BY principal, key_id
+      ON CONFLICT (plan, version, principal, key_id) DO NOTHING
+      """)
+  }
+
   static func freeze(
     _ plan: String, _ version: Int, manifest: JSONValue, hash: String, now: Date,
     in tx: Transaction

@@ -28,6 +28,7 @@ extension Plans {
         throw HeraldError(
           .conflict, "There is a plan '\(copy.key)' already; choose another key.", pointer: "/key")
       }
+      try PlanStore.recordAuthors(of: key, upTo: number, on: copy.key, in: tx)
       if let group = source.group {
         try PlanStore.setGroup(copy.key, group, now: now, in: tx)
       }

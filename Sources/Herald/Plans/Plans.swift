@@ -97,6 +97,8 @@ public struct Plans: Sendable {
     switch version.state {
     case .draft: false
     case .rejected: true
+    // Who wants an outgrown plan approved anew submits what it is.
+    case .paused where try PlanGuards.isOutgrown(version.plan, in: db): true
     default: try !ManifestChanges(since: version, in: db).isEmpty
     }
   }
@@ -151,7 +153,10 @@ public struct Plans: Sendable {
         guard !active.contains(state) else {
           throw HeraldError(
             .wrongState,
-            "Plan '\(key)' is \(state.rawValue); cancel it before archiving it.")
+            state == .pendingApproval
+              ? "Plan '\(key)' waits for approval; PUT a changed document to take the submission "
+                + "back, or have it rejected, before archiving it."
+              : "Plan '\(key)' is \(state.rawValue); cancel it before archiving it.")
         }
       }
       try PlanStore.archive(key, now: now, in: tx)
@@ -195,7 +200,9 @@ public struct Plans: Sendable {
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.liveVersion else {
         throw HeraldError(
-          .wrongState, "Plan '\(key)' has no live version; submit its draft and have it approved.")
+          .wrongState,
+          "Plan '\(key)' has no live version to \(move.rawValue). What was submitted is taken back by "
+            + "PUT of a changed document or by rejecting it.")
       }
       let live = try PlanStore.version(key, number, in: tx)
       try change(plan, live, tx)

@@ -30,7 +30,7 @@ public final class Settings: Sendable {
   enum Change: Sendable {
     case made(StoredSettings)
     /// Somebody else must confirm it.
-    case proposed(SettingsProposal)
+    case proposed(SettingsProposal, changes: JSONValue)
   }
 
   /// Changes the settings, or proposes it where more than one principal could decide on that.
@@ -38,7 +38,7 @@ public final class Settings: Sendable {
   func put(
     _ settings: ProjectSettings, expecting: Int?, by caller: Caller, now: Date
   ) async throws -> Change {
-    try Self.refuseScoped(caller)
+    try caller.mustSeeEverybody(", but the settings are everybody's.")
     let change = try await db.write { tx -> Change in
       try SettingsStore.lock(in: tx)
       let known = try SettingsStore.load(in: tx)
@@ -48,7 +48,8 @@ public final class Settings: Sendable {
         let id = UUIDv7.next(now: now)
         try SettingsStore.insert(id, settings, base: known.version, by: caller, now: now, in: tx)
         try Self.audit("settings.proposed", id, known.settings, settings, caller, now, in: tx)
-        return .proposed(try SettingsStore.proposal(id, in: tx))
+        let proposal = try SettingsStore.proposal(id, in: tx)
+        return .proposed(proposal, changes: Self.changes(proposal, known))
       }
       try SettingsStore.supersede(now: now, in: tx)
       try SettingsStore.save(settings, version: known.version + 1, now: now, in: tx)
@@ -62,7 +63,7 @@ public final class Settings: Sendable {
   /// Makes a proposed change. 403 for who proposed it, with every key of theirs and every key they
   /// made; 409 when the settings have changed since.
   func confirm(_ id: UUID, by caller: Caller, now: Date) async throws -> StoredSettings {
-    try Self.refuseScoped(caller)
+    try caller.mustSeeEverybody(", but the settings are everybody's.")
     let stored = try await db.write { tx in
       try SettingsStore.lock(in: tx)
       let proposal = try SettingsStore.proposal(id, in: tx)
@@ -76,7 +77,8 @@ public final class Settings: Sendable {
       try caller.mustBeNone(
         of: [proposal.proposedBy],
         "Whoever proposed a change of the settings cannot confirm it, with none of their keys and "
-          + "no key they made; ask another admin or approver.", in: tx)
+          + "no key they made. An admin or approver confirms whose key somebody else made: another "
+          + "admin by POST /v1/keys, or `herald keys create` on the server.", in: tx)
       try SettingsStore.save(proposal.settings, version: known.version + 1, now: now, in: tx)
       try SettingsStore.confirm(id, by: caller, now: now, in: tx)
       try Self.audit(
@@ -87,9 +89,19 @@ public final class Settings: Sendable {
     return stored
   }
 
-  func proposals(_ page: PageRequest, state: String?) async throws -> Page<SettingsProposal> {
-    let rows = try await db.read { try SettingsStore.proposals(page, state: state, in: $0) }
-    return Page(rows, page) { [$0.id.text] }
+  /// Those that may be confirmed tell what that would change.
+  func proposals(
+    _ page: PageRequest, state: String?
+  ) async throws -> Page<(proposal: SettingsProposal, changes: JSONValue)> {
+    let (rows, known) = try await db.read {
+      (try SettingsStore.proposals(page, state: state, in: $0), try SettingsStore.load(in: $0))
+    }
+    return Page(rows.map { ($0, Self.changes($0, known)) }, page) { [$0.proposal.id.text] }
+  }
+
+  private static func changes(_ proposal: SettingsProposal, _ known: StoredSettings) -> JSONValue {
+    guard proposal.state == .pending, proposal.baseVersion == known.version else { return [] }
+    return ManifestDiff.between(known.settings.json, proposal.settings.json)
   }
 
   private func remember(_ settings: ProjectSettings) {
@@ -104,12 +116,5 @@ public final class Settings: Sendable {
       AuditEntry(
         action, "settings", proposal?.text ?? "settings", before: before.json, after: after.json,
         by: caller, at: now), in: tx)
-  }
-
-  private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only, but the settings are everybody's.")
-    }
   }
 }

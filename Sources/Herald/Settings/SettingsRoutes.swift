@@ -18,7 +18,8 @@ enum SettingsRoutes {
         .put, "/v1/settings", .admins,
         Operation(
           "putSettings",
-          "Change the settings; a proposal once a second admin or approver could decide on it.",
+          "Replace the settings: what is left out is as before the first change. A proposal once a "
+            + "second admin or approver could decide on it.",
           tag: "Administration", request: ProjectSettings.request,
           responses: [200: Schema.ref("Settings"), 202: Schema.ref("SettingsProposal")],
           errors: [.preconditionFailed])
@@ -28,7 +29,7 @@ enum SettingsRoutes {
           wanted, expecting: try call.expectedVersion(), by: call.caller, now: call.now)
         switch change {
         case .made(let stored): return .resource(stored.json, version: stored.version)
-        case .proposed(let proposal): return .json(202, proposal.json)
+        case .proposed(let proposal, let changes): return .json(202, proposal.json(changes))
         }
       },
       Endpoint(
@@ -42,7 +43,8 @@ enum SettingsRoutes {
         let state = try call.request.choice(
           "state", SettingsProposal.State.allCases.map(\.rawValue))
         return .page(
-          try await settings.proposals(page, state: state), call.request, item: \.json)
+          try await settings.proposals(page, state: state), call.request,
+          item: { $0.proposal.json($0.changes) })
       },
       Endpoint(
         .post, "/v1/settings/proposals/{id}/confirm", .roles([.admin, .approver]),
@@ -73,15 +75,17 @@ enum SettingsRoutes {
   private static let states = Schema.choice(SettingsProposal.State.allCases.map(\.rawValue))
   private static let proposal = Schema.object([
     "proposal": Schema.uuid, "state": states, "settings": ProjectSettings.schema,
+    "changes": ManifestDiff.schema,
     "base_version": Schema.count, "proposed_by": Schema.string, "proposed_at": Schema.instant,
     "decided_by": Schema.nullable(Schema.string), "decided_at": Schema.nullable(Schema.instant),
   ])
 }
 
 extension SettingsProposal {
-  fileprivate var json: JSONValue {
+  fileprivate func json(_ changes: JSONValue) -> JSONValue {
     [
       "proposal": .id(id), "state": .string(state.rawValue), "settings": settings.json,
+      "changes": changes,
       "base_version": .int(baseVersion), "proposed_by": .string(proposedBy),
       "proposed_at": .instant(proposedAt), "decided_by": .optional(decidedBy),
       "decided_at": .instant(decidedAt),

@@ -85,10 +85,7 @@ public struct Stops: Sendable {
 
   /// The switch is everybody's: a key that sees some users only may not turn it.
   private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only; pause a plan, or use another key.")
-    }
+    try caller.mustSeeEverybody("; pause a plan, or use another key.")
   }
 
   private static func scope(_ channel: Channel?) -> String {

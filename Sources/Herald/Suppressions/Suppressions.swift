@@ -61,9 +61,6 @@ public struct Suppressions: Sendable {
     .notFound, "This address is not suppressed; check its kind and value.")
 
   private static func refuseScoped(_ caller: Caller) throws {
-    guard caller.userScope == nil else {
-      throw HeraldError(
-        .forbidden, "This key sees a part of the users only, but suppressions are everybody's.")
-    }
+    try caller.mustSeeEverybody(", but suppressions are everybody's.")
   }
 }

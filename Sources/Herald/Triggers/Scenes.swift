@@ -11,8 +11,10 @@ public struct Scenes: Sendable {
   /// Stores a scene; false when its message id was seen before. Plans are launched right after, by
   /// whichever process comes first.
   func accept(
-    name: String, timestamp: Date?, properties: JSONObject, messageID: String?, now: Date
+    name: String, timestamp: Date?, properties: JSONObject, messageID: String?,
+    by caller: Caller, now: Date
   ) async throws -> (id: UUID, isNew: Bool) {
+    try caller.mustSeeEverybody("; whom a scene concerns is everybody who fits. Use another key.")
     let scene = Scene(
       id: UUIDv7.next(now: now), name: name, timestamp: timestamp ?? now, properties: properties)
     let isNew = try await db.write { tx in

@@ -53,7 +53,7 @@ enum TriggerRoutes {
       }
       let (id, isNew) = try await scenes.accept(
         name: new.name, timestamp: new.timestamp, properties: new.properties, messageID: new.id,
-        now: now)
+        by: call.caller, now: now)
       return .json(202, ["id": isNew ? .id(id) : .null, "duplicate": .bool(!isNew)])
     }
   }

@@ -111,6 +111,30 @@ import Testing
     }
   }
 
+  @Test(
+    "a principal has one writing: nothing invisible, and none that people would take for another",
+    arguments: [
+      (" li.lei", "visible"), ("li.lei ", "visible"), ("li\u{200B}.lei", "visible"),
+      ("li\n.lei", "visible"), ("Li.Lei", "'li.lei' already"), ("ｌi.lei", "'li.lei' already"),
+    ])
+  func principals(_ principal: String, _ reason: String) async throws {
+    try await HeraldInProcess.with { herald in
+      let admin = try await herald.key(.admin, "zhao.min")
+      func make(_ principal: String) async throws -> HeraldInProcess.Answer {
+        try await herald.call(
+          .post, "/v1/keys",
+          ["name": "n", "role": "approver", "principal": .string(principal)], key: admin)
+      }
+      #expect(try await make("li.lei").status == 201)
+      #expect(try await make("li.lei").status == 201)
+      #expect(try await make("李雷").status == 201)
+      let refused = try await make(principal)
+      #expect(refused.status == 422)
+      #expect(refused.pointers == ["/principal"])
+      #expect(refused.json["detail"]?.stringValue?.contains(reason) == true, "\(refused.json)")
+    }
+  }
+
   @Test("the first admin key is installed in an empty database only")
   func bootstrap() async throws {
     try await HeraldInProcess.with { herald in

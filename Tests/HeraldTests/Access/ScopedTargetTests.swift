@@ -1,3 +1,4 @@
+import Conditions
 import Foundation
 import HTTP
 import JSON
@@ -42,6 +43,35 @@ import Testing
       }
       #expect(
         try await scene.herald.count("SELECT count(*) FROM users WHERE erased_at IS NULL") == 2)
+    }
+  }
+
+  @Test("a scene, which concerns everybody, is not told by who sees a part")
+  func scenes() async throws {
+    try await CampaignScene.with { scene in
+      let dealer = try await scene.herald.key(
+        .ingest, "dealer", scope: try .stored(["attribute": "brand", "eq": "A"]))
+      let answer = try await scene.herald.call(
+        .post, "/v1/scenes", ["name": "rain"], key: dealer)
+      #expect(answer.code == "forbidden")
+      #expect(try await scene.herald.count("SELECT count(*) FROM scenes") == 0)
+    }
+  }
+
+  @Test("an approver agrees to what reaches people they see, of a submitter of the same scope")
+  func approving() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(2) { n, user in
+        user["attributes"] = ["brand": n == 0 ? "A" : "B", "name": "x"]
+      }
+      let scope = try Condition.stored(["attribute": "brand", "eq": "A"])
+      let dealer = try await scene.herald.key(.approver, "dealer", scope: scope)
+      try await scene.draft(PlanText.plan())
+      #expect(try await scene.approve(try await scene.submit(), by: dealer).code == "forbidden")
+      let clerk = try await scene.herald.key(.operator, "clerk", scope: scope)
+      try await scene.draft(PlanText.plan(#""priority": 60"#), by: clerk)
+      let submitted = try await scene.submit(by: clerk)
+      #expect(try await scene.approve(submitted, by: dealer).json["state"] == "approved")
     }
   }
 

@@ -34,6 +34,21 @@ import Testing
     }
   }
 
+  @Test("not who wrote what was copied")
+  func copies() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.draft(PlanText.plan())
+      let copier = try await scene.herald.key(.operator, "han.meimei")
+      let copied = try await scene.herald.call(
+        .post, "/v1/plans/hello/copy", ["key": "again"], key: copier)
+      #expect(copied.status == 201)
+      let submitted = try await scene.submit("again", by: copier)
+      let author = try await scene.herald.key(.approver, "li.lei")
+      #expect(try await scene.approve(submitted, by: author).code == "self_approval")
+      #expect(try await scene.approve(submitted).status == 200)
+    }
+  }
+
   @Test("not with a key an author made, nor one made with such a key, whoever it names")
   func mintedKeys() async throws {
     try await CampaignScene.with { scene in

@@ -50,6 +50,30 @@ extension CampaignScene {
     ]
   ]
 
+  @Test("whom a later stage cannot do without agrees there, not before")
+  func neededLater() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.settings([
+        "approvals": [
+          "rules": [
+            [
+              "name": "all",
+              "stages": [["name": "marketing"], ["name": "finance", "principals": ["qian"]]],
+            ]
+          ]
+        ]
+      ])
+      try await scene.draft(PlanText.plan())
+      let submitted = try await scene.submit()
+      let qian = try await scene.herald.key(.approver, "qian")
+      let early = try await scene.approve(submitted, by: qian)
+      #expect(early.code == "wrong_state")
+      #expect(early.json["detail"]?.stringValue?.contains("stage 'finance'") == true)
+      #expect(try await scene.approve(submitted).json["state"] == "pending")
+      #expect(try await scene.approve(submitted, by: qian).json["state"] == "approved")
+    }
+  }
+
   @Test("a plan is live with the last agreement that its rule asks for, not before")
   func two() async throws {
     try await CampaignScene.with { scene in

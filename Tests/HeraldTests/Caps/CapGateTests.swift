@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import JSON
 import Postgres
+import Synchronization
 import Testing
 
 @testable import Herald
@@ -144,6 +145,29 @@ import Testing
         try await scene.drain()
       }
       #expect(scene.herald.channel.messages.map(\.plan) == ["first", "second"])
+      #expect(try await scene.herald.count("SELECT count(*) FROM cap_uses") == 1)
+    }
+  }
+
+  @Test("what was in doubt and is refused then gives its slot back, to the next link first")
+  func doubtful() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.put("caps/daily", Self.day)
+      let tries = Mutex(0)
+      scene.herald.channel.reply { message in
+        guard message.channel == .push else { return .sent(providerID: nil) }
+        let isFirst = tries.withLock {
+          $0 += 1
+          return $0 == 1
+        }
+        return isFirst ? .unknown(reason: "cut") : .rejected(reason: "no", addressDead: false)
+      }
+      try await scene.launch(
+        PlanText.plan(
+          steps: PlanText.step("hello", PlanText.push + #",{"channel": "sms", "template": "m"}"#)))
+      try await scene.drain(3600)
+      #expect(scene.herald.channel.messages.map(\.channel) == [.push, .push, .sms])
       #expect(try await scene.herald.count("SELECT count(*) FROM cap_uses") == 1)
     }
   }

@@ -135,7 +135,7 @@ struct RestorationTests {
           draw: EntryDraw(
             holdout: Holdout(scope: "x", buckets: 0, globalBuckets: 0), variants: nil),
           race: nil, closed: nil)
-        for lane in 0..<64 { try EnrolmentStore.enter(entry, lane: lane, now: after, in: tx) }
+        try EnrolmentStore.enter(entry, lanes: Array(0..<64), now: after, in: tx)
       }
       #expect(try await flagged(scene) == 3)
       let restored = try await scene.db.write { tx in

@@ -107,6 +107,47 @@ import Testing
     }
   }
 
+  @Test("a crowd that grew into a rule is not launched, resumed by one approver or without a word")
+  func growthIntoRule() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.settings([
+        "approvals": [
+          "rules": [
+            [
+              "name": "crowds", "min_audience": 3,
+              "stages": [["name": "marketing", "approvers": 2]],
+            ]
+          ]
+        ]
+      ])
+      try await scene.people(2)
+      try await scene.draft(PlanText.plan())
+      let small = try await scene.submit()
+      for n in 0..<2 {
+        let late: JSONValue = [
+          "identities": ["external_id": .string("late-\(n)")], "consents": ["push": "granted"],
+          "devices": [["platform": "ios", "token": .string("l-\(n)"), "provider": "apns"]],
+        ]
+        _ = try await scene.herald.call(.post, "/v1/users", late, key: scene.admin)
+      }
+      #expect(try await scene.approve(small).json["state"] == "approved")
+      try await scene.drain()
+      #expect(scene.sent == [])
+      #expect(try await Self.pause(scene)?["values"] == ["people": 4, "approved": 2])
+      let resumed = try await Self.resume(scene, by: scene.approver)
+      #expect(resumed.code == "wrong_state")
+      #expect(resumed.json["detail"]?.stringValue?.contains("stage 'marketing' with 2") == true)
+
+      try await scene.draft(PlanText.plan())
+      let large = try await scene.submit()
+      #expect(try await scene.approve(large).json["state"] == "pending")
+      let second = try await scene.herald.key(.approver, "sun")
+      #expect(try await scene.approve(large, by: second).json["state"] == "approved")
+      try await scene.drain()
+      #expect(scene.sent.count == 4)
+    }
+  }
+
   @Test("a crowd that grew less is launched")
   func smallGrowth() async throws {
     try await CampaignScene.with { scene in

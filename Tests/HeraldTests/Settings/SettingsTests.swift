@@ -83,13 +83,16 @@ import Testing
       let minted = try await scene.key("han.meimei.alias", .approver, by: admin)
       let settings = Settings(db: scene.db)
       guard
-        case .proposed(let proposal) = try await settings.put(
+        case .proposed(let proposal, let changes) = try await settings.put(
           Self.settings("Europe/Berlin"), expecting: nil, by: admin, now: Self.now)
       else {
         Issue.record("the change was made at once")
         return
       }
       #expect(try await settings.load().version == 0)
+      #expect(changes.arrayValue?.compactMap { $0["pointer"] } == ["/time_zone"])
+      let pending = try await settings.proposals(PageRequest(), state: "pending")
+      #expect(pending.items.map(\.changes) == [changes])
       for barred in [admin, minted] {
         await #expect {
           try await settings.confirm(proposal.id, by: barred, now: Self.now)
@@ -119,7 +122,7 @@ import Testing
       for zone in ["Europe/Berlin", "Europe/Paris"] {
         let change = try await settings.put(
           Self.settings(zone), expecting: nil, by: admin, now: Self.now)
-        if case .proposed(let proposal) = change { ids.append(proposal.id) }
+        if case .proposed(let proposal, _) = change { ids.append(proposal.id) }
       }
       try #require(ids.count == 2)
       _ = try await settings.confirm(ids[0], by: approver, now: Self.now)
