@@ -5,7 +5,7 @@ extension Database {
   /// time, and the tables grow by a million rows in a minute: neither a plan that a connection kept
   /// from when a table was nearly empty may be used, nor one that scans a table because nobody has
   /// analysed it yet. So plans are made anew, and only indexes and nested loops are left to choose
-  /// from. (Without JIT: what has no index would look dear enough to compile.)
+  /// from.
   ///
   /// It locks what a stop or a pause waits for. A process that stands still in the middle of it is cut
   /// off before whoever stops gives up; it finds its connection lost when it goes on.
@@ -17,7 +17,7 @@ extension Database {
         script: """
           SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
           SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-          SET LOCAL enable_material = off; SET LOCAL jit = off;
+          SET LOCAL enable_material = off;
           SET LOCAL idle_in_transaction_session_timeout = '5s'
           """)
       return try body(tx)

@@ -189,11 +189,6 @@ enum AccountingStore {
     }
   }
 
-  /// Compiling a query of one pass costs more than it saves.
-  static func prepare(_ tx: Transaction) throws {
-    try tx.execute("SET LOCAL jit = off")
-  }
-
   private static func counts(_ rows: Rows) throws -> [UUID: Int] {
     var counts: [UUID: Int] = [:]
     for row in rows { counts[try row.get("run_id")] = try row.get("n") }

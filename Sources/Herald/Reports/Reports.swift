@@ -39,7 +39,6 @@ public struct Reports: Sendable {
   ) async throws -> T {
     let zone = try await settings().timeZone
     return try await db.pool.snapshot(timeout: Self.patience) { tx in
-      try AccountingStore.prepare(tx)
       let scope = try ReportScope(caller, projectZone: zone, now: now, in: tx)
       return try body(scope, tx)
     }

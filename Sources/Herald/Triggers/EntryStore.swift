@@ -104,7 +104,7 @@ enum EntryStore {
       script: """
         SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
         SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-        SET LOCAL enable_material = off; SET LOCAL jit = off
+        SET LOCAL enable_material = off
         """)
     return try tx.query(statement(entrants, rule, now: now).unprepared()).map { row in
       Outcome(
