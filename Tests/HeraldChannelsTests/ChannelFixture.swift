@@ -33,11 +33,16 @@ enum Fixture {
       group: "test", now: now)
   }
 
-  /// A directory of the test's own; the system's cleaning takes it away.
+  /// A directory of the test's own, not made yet; goes when the process ends.
   static func directory() -> URL {
-    FileManager.default.temporaryDirectory
-      .appendingPathComponent("herald-channels-\(UUID().uuidString)", isDirectory: true)
+    directories.appendingPathComponent(UUID().uuidString, isDirectory: true)
   }
+
+  private static let directories: URL = {
+    atexit { try? FileManager.default.removeItem(at: Fixture.directories) }
+    return FileManager.default.temporaryDirectory
+      .appendingPathComponent("herald-channels-\(getpid())", isDirectory: true)
+  }()
 
   static func lines(_ url: URL) throws -> [JSONValue] {
     try Data(contentsOf: url).split(separator: 0x0A).map { try JSONScanner.parse(Array($0)) }

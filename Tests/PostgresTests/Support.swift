@@ -10,7 +10,7 @@ var database: TestDatabase { TestDatabase.current }
 
 /// Waits until the condition holds; the caller's expectation fails if it never does.
 func eventually(
-  within limit: Duration = .seconds(20), _ condition: () async throws -> Bool
+  within limit: Duration = .seconds(120), _ condition: () async throws -> Bool
 ) async throws -> Bool {
   let deadline = ContinuousClock.now + limit
   while ContinuousClock.now < deadline {
