@@ -33,12 +33,13 @@ public struct APIKey: Sendable {
 
 enum KeyStore {
   /// Another principal that people would take for this one: by letter case or by compatible forms.
+  /// Nil for one that is there already.
   static func likeness(of principal: String, in tx: Transaction) throws -> String? {
     try tx.one(
       """
       SELECT principal FROM api_keys
       WHERE lower(normalize(principal, NFKC)) = lower(normalize(\(principal), NFKC))
-        AND principal <> \(principal)
+        AND NOT EXISTS (SELECT FROM api_keys WHERE principal = \(principal))
       LIMIT 1
       """)?.get("principal")
   }

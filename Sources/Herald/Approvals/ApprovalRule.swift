@@ -57,6 +57,11 @@ public struct ApprovalStage: Sendable, Equatable {
   /// Only these may decide here; empty: every approver and admin.
   public let principals: [String]
 
+  /// Of the same name and for the same people, however many of them must agree.
+  func isSame(as other: ApprovalStage) -> Bool {
+    name == other.name && Set(principals) == Set(other.principals)
+  }
+
   static let single = ApprovalStage(name: "approval", approvers: 1, principals: [])
 }
 
@@ -97,9 +102,7 @@ struct ApprovalDemand: Sendable, Equatable {
       guard let reason = rule.reason(measure) else { continue }
       matches.append(Match(rule: rule.name, reason: reason))
       for stage in rule.stages {
-        let known = stages.firstIndex {
-          $0.name == stage.name && Set($0.principals) == Set(stage.principals)
-        }
+        let known = stages.firstIndex { $0.isSame(as: stage) }
         guard let known else {
           stages.append(stage)
           continue
@@ -117,8 +120,7 @@ struct ApprovalDemand: Sendable, Equatable {
   func stages(beyond others: [ApprovalDemand]) -> [ApprovalStage] {
     stages.filter { stage in
       !others.flatMap(\.stages).contains {
-        $0.name == stage.name && Set($0.principals) == Set(stage.principals)
-          && $0.approvers >= stage.approvers
+        $0.isSame(as: stage) && $0.approvers >= stage.approvers
       }
     }
   }

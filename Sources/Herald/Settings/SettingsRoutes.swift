@@ -18,7 +18,7 @@ enum SettingsRoutes {
         .put, "/v1/settings", .admins,
         Operation(
           "putSettings",
-          "Replace the settings: what is left out is as before the first change. A proposal once a "
+          "Replace the settings: what is left out takes its default. A proposal once a "
             + "second admin or approver could decide on it.",
           tag: "Administration", request: ProjectSettings.request,
           responses: [200: Schema.ref("Settings"), 202: Schema.ref("SettingsProposal")],
