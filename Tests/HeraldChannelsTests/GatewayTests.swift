@@ -24,7 +24,7 @@ struct GatewayTests {
     let gateway = try Gateway(configuration, logger: Fixture.logger)
     let port = try gateway.start()
     try await body(gateway, "http://127.0.0.1:\(port)/sms/in")
-    await gateway.shutdown()
+    await gateway.shutdown(grace: .seconds(50))
   }
 
   @Test("takes a signed message, logs it and gives the same id for a repeat")
