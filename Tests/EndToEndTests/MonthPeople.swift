@@ -12,7 +12,12 @@ struct MonthPeople: Sendable {
   private static let zones = [
     "Asia/Shanghai", "Asia/Shanghai", "Asia/Shanghai", "America/New_York", "America/New_York",
     "Europe/London", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "America/Havana",
-    "Asia/Beirut", "Pacific/Auckland", "Asia/Kathmandu", "America/Los_Angeles", "", "",
+    "Asia/Beirut", "Pacific/Auckland", "Asia/Kathmandu", "America/Los_Angeles", "", "", "", "", "",
+  ]
+
+  /// With one clock in the country and with several.
+  private static let phones = [
+    "+4915", "+4915", "+4479", "+8190", "+8525", "+8613", "+9198", "+1202", "+6141",
   ]
 
   static func key(_ index: Int) -> String { "m-\(index)" }
@@ -28,7 +33,10 @@ struct MonthPeople: Sendable {
     if draw(0..<10) > 0 { attributes["city"] = .string(Self.cities[draw(0..<5)]) }
     if draw(0..<3) == 0 { attributes["trial_ends"] = .string(day(draw(0..<Int(form.days) + 3))) }
     var identities: JSONObject = ["external_id": .string(Self.key(index))]
-    if draw(0..<12) > 0 { identities["phone"] = .string("+4915\(100_000_000 + index)") }
+    if draw(0..<12) > 0 {
+      let prefix = Self.phones[draw(0..<Self.phones.count)]
+      identities["phone"] = .string("\(prefix)\(10_000_000 + index)")
+    }
     if draw(0..<3) > 0 { identities["email"] = .string("p\(index)@example.com") }
     var consents = JSONObject()
     for channel in ["push", "sms", "email", "email:news"] {

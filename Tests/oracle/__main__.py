@@ -22,7 +22,9 @@ GRACE = 3600
 def schedule(world):
     """Every firing that is carried out, by plan and zone name, and the names of those missed."""
     fired, missed = collections.defaultdict(list), []
-    used = {row["time_zone"] for row in world.users if row["time_zone"]} | {world.project.name}
+    # By the telephone too of those who have a zone of their own: such a run may be empty.
+    used = {name for row in world.users for name in (row["time_zone"], world.called_from(row)) if name}
+    used.add(world.project.name)
     for plan in world.plans.values():
         trigger = plan.trigger
         if "at" in trigger and "segment" in trigger:

@@ -15,10 +15,7 @@ class Person:
         self.identities = row["identities"] or {}
         self.consents = row["consents"] or {}
         self.devices = row["devices"]
-        self.has_own_zone = row["time_zone"] is not None
-        self.zone = world.zone(row["time_zone"]) if self.has_own_zone else world.project
-        # Where pressure takes them to be; the month's telephones are German.
-        self.home = world.zone(world.home(row))
+        self.zone = world.zone(world.home(row))
         self.history = collections.defaultdict(list)
         self.ways = []
         self.of_plan = collections.defaultdict(list)

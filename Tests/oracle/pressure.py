@@ -41,7 +41,7 @@ class Pressure:
             length = clocks.span(per)
             return (lambda at, now: at > now - length), (lambda at: at + length)
         name = per.get("zone", "user")
-        zone = person.home if name == "user" else self.world.zone(name)
+        zone = person.zone if name == "user" else self.world.zone(name)
         unit = per["calendar"]
         begin = lambda at: clocks.first_day(zone.day(at), unit)
         return (

@@ -308,7 +308,7 @@ class Way:
         if not self.plan.marketing or not hours:
             return None
         name = hours.get("zone", "user")
-        zone = person.home if name == "user" else person.world.zone(name)
+        zone = person.zone if name == "user" else person.world.zone(name)
         return (hours, zone) if clocks.quiet(hours, now, zone) else None
 
     def morning(self, now):

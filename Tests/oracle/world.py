@@ -11,6 +11,12 @@ from pressure import Pressure
 Event = collections.namedtuple("Event", "id name at properties")
 Told = collections.namedtuple("Told", "plan user entry properties")
 Scene = collections.namedtuple("Scene", "id name at properties")
+# Of the countries whose telephone numbers are in use, those whose people have one clock.
+CLOCKS = {
+    "+44": "Europe/London", "+49": "Europe/Berlin", "+81": "Asia/Tokyo", "+852": "Asia/Hong_Kong",
+    "+86": "Asia/Shanghai", "+91": "Asia/Kolkata", "+1": None, "+61": None,
+}
+
 Firing = collections.namedtuple("Firing", "plan occurrence zone at")
 
 
@@ -76,8 +82,13 @@ class World:
 
     def home(self, row):
         """The name of a person's zone: their own, else that of their telephone, else the project's."""
-        phone = (row["identities"] or {}).get("phone") or ""
-        return row["time_zone"] or ("Europe/Berlin" if phone.startswith("+49") else self.project.name)
+        return row["time_zone"] or self.called_from(row) or self.project.name
+
+    def called_from(self, row):
+        phone = (row["identities"] or {}).get("phone")
+        if phone is None:
+            return None
+        return next(CLOCKS[phone[:length]] for length in (4, 3, 2) if phone[:length] in CLOCKS)
 
     def told_at(self, text):
         """The tick at which something became known; -1 before any plan was approved."""

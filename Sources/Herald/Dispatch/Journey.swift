@@ -93,7 +93,7 @@ struct Journey {
 
   private func facts(of entry: QueueEntry) -> StepRule.Facts {
     let person = people[entry.userID]
-    let zone = person?.timeZone.flatMap(TimeZone.init(identifier:))
+    let zone = person?.zone.flatMap(TimeZone.init(identifier:))
     let document = plans[entry.planName]?.document
     return StepRule.Facts(
       plan: entry.plan, user: entry.userID, isErased: person?.isErased ?? true,

@@ -41,7 +41,8 @@ enum JourneyStore {
     let standing: UUID
     /// That id and all that were merged into it: events may be under any of them.
     var ids: [UUID]
-    let timeZone: String?
+    /// Nil: the project's.
+    let zone: String?
     let isErased: Bool
   }
 
@@ -50,7 +51,7 @@ enum JourneyStore {
     guard !users.isEmpty else { return [:] }
     let rows = try db.query(
       """
-      SELECT n.id, s.id AS standing, p.id AS own, u.time_zone,
+      SELECT n.id, s.id AS standing, p.id AS own, \(HomeZone.of("u")) AS zone,
         u.id IS NULL OR u.erased_at IS NOT NULL AS erased
       FROM unnest(\(users)) AS n (id)
       CROSS JOIN LATERAL (SELECT coalesce(
@@ -65,7 +66,7 @@ enum JourneyStore {
       let own: UUID = try row.get("own")
       if people[id] == nil {
         people[id] = Person(
-          standing: try row.get("standing"), ids: [own], timeZone: try row.get("time_zone"),
+          standing: try row.get("standing"), ids: [own], zone: try row.get("zone"),
           isErased: try row.get("erased"))
       } else {
         people[id]?.ids.append(own)

@@ -36,13 +36,16 @@ public struct PhoneRegion: Sendable, Equatable {
   }
 
   /// The one zone of the region that an international number is of; nil where there are several, or
-  /// nobody knows.
+  /// nobody knows. `herald_phone_zone` in SQL.
   public static func zone(of phone: String) -> String? {
     guard phone.utf8.first == UInt8(ascii: "+") else { return nil }
     let region = all.filter { phone.dropFirst().hasPrefix($0.calling) }
       .max { $0.calling.utf8.count < $1.calling.utf8.count }
-    return region.flatMap { zones[$0.code] }
+    return region?.zone
   }
+
+  /// Nil where there are several.
+  var zone: String? { Self.zones[code] }
 
   /// Of those that have one zone only, or nearly.
   private static let zones = [

@@ -18,8 +18,8 @@ struct ReplayFacts {
   let fits: (Condition, UUID, Date) throws -> Bool
 
   func zone(of user: UUID) -> TimeZone {
-    users[user]?.timeZone.flatMap(TimeZone.init(identifier:))
-      ?? TimeZone(identifier: project.timeZone) ?? .gmt
+    let name = users[user]?.zone(project: project.timeZone) ?? project.timeZone
+    return TimeZone(identifier: name) ?? .gmt
   }
 }
 

@@ -42,7 +42,7 @@ enum SegmentCompiler {
     return predicate
   }
 
-  /// The zone of `u`: the user's, else the project's. SQL text over alias `u`.
+  /// Where the person is taken to be, as `HomeZone` has it. SQL text over alias `u`.
   static func zone(projectZone: String) -> SQL {
     Compilation(
       closure: .empty, now: .distantPast, projectZone: projectZone, unknown: .standard, shape: .few
@@ -210,13 +210,8 @@ extension Compilation {
     "('1970-01-01'::date + \(Int32(clamping: day.daysSince1970)))"
   }
 
-  /// The person's zone, else the project's; a name PostgreSQL does not know counts as none.
   fileprivate func userZone(_ person: StaticString) -> SQL {
-    let theirs = SQL(stringLiteral: person.description)
-    return """
-      coalesce((SELECT z.name FROM time_zones AS z WHERE z.name = \(theirs).time_zone), \
-      \(zone(projectZone)))
-      """
+    "coalesce(\(HomeZone.of(person)), \(zone(projectZone)))"
   }
 
   fileprivate func zone(_ name: String) -> SQL {

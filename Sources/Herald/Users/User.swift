@@ -55,10 +55,10 @@ public struct User: Sendable {
     }
   }
 
-  /// Where they are taken to be: their own zone, else that of their phone number's region, else
-  /// `project`'s.
+  /// Where they are taken to be: their own zone, else that of their first phone number's region, else
+  /// `project`'s. `HomeZone` in SQL.
   func zone(project: String) -> String {
-    if let timeZone, TimeZone(identifier: timeZone) != nil { return timeZone }
+    if let timeZone, TimeZoneName.isValid(timeZone) { return timeZone }
     let phone = identities.first { $0.kind.key == "phone" }?.value
     return phone.flatMap(PhoneRegion.zone) ?? project
   }

@@ -86,8 +86,9 @@ extension UserStore {
     guard !ids.isEmpty else { return }
     try tx.execute(
       """
-      INSERT INTO users (id, created_at, updated_at)
-      SELECT id, \(now), \(now) FROM unnest(\(ids)) AS id
+      INSERT INTO users (id, phone_zone, created_at, updated_at)
+      SELECT n.id, coalesce(\(HomeZone.ofPhones("n.id")), ''), \(now), \(now)
+      FROM unnest(\(ids)) AS n (id)
       """)
   }
 }

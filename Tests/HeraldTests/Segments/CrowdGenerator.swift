@@ -35,6 +35,8 @@ struct CrowdGenerator {
     nil, "UTC", "Asia/Shanghai", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago",
     "Australia/Lord_Howe", "Asia/Kathmandu", "No/Where", "'; DROP TABLE users; --", "",
   ]
+  /// Of regions with one zone and with several.
+  static let callings = ["+86", "+81", "+44", "+852", "+91", "+1", "+7"]
   /// What some rows hold.
   let now: Date
   var random: SeededRandom
@@ -57,6 +59,8 @@ struct CrowdGenerator {
     try addTags(tx)
     try addEvents(tx)
     try addAddresses(tx)
+    // Of the others nobody has looked yet.
+    try UserZoneStore.refresh(users.filter { _ in random.chance(50) }, in: tx)
     try addDeliveries(tx)
     try addLists(tx)
   }
@@ -148,7 +152,11 @@ extension CrowdGenerator {
   private mutating func addAddresses(_ tx: Transaction) throws {
     for (kind, channel) in [("phone", "sms"), ("email", "email"), ("wechat_openid", "wechat")] {
       let owners = users.filter { _ in random.chance(60) }
-      let values = owners.map { _ in "\(kind)-\(random.next())" }
+      let values = owners.map { _ in
+        kind == "phone"
+          ? "\(random.pick(Self.callings))\(random.below(1_000_000_000))"
+          : "\(kind)-\(random.next())"
+      }
       try tx.execute(
         """
         INSERT INTO identities (kind, value, user_id, created_at)

@@ -73,6 +73,28 @@ import Testing
     }
   }
 
+  @Test("whose zone is not known gets theirs by the clocks of their telephone's region")
+  func telephones() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      // Of a region with several zones it says nothing; a zone of one's own counts for more.
+      let phones = ["+8613800138000", "+819012345678", "+12025550123", "+919812345678"]
+      try await scene.people(4) { n, user in
+        user["identities"] = ["external_id": .string("u-\(n)"), "phone": .string(phones[n])]
+        if n == 3 { user["time_zone"] = "Europe/Paris" }
+      }
+      try await scene.launch(Self.plan(#""zone": "user""#))
+      try await scene.drain(3600)
+      #expect(scene.sent == ["u-1 push Hi 用户1"])
+      try await scene.drain(3600)
+      #expect(Set(scene.sent.dropFirst()) == ["u-0 push Hi 用户0", "u-2 push Hi 用户2"])
+      try await scene.drain(7 * 3600)
+      #expect(scene.sent.last == "u-3 push Hi 用户3")
+      #expect(scene.sent.count == 4)
+      #expect(try await scene.people() == "targeted 4, finished 4")
+    }
+  }
+
   @Test("what was missed is recorded; the latest is made up for within an hour")
   func missed() async throws {
     try await CampaignScene.with { scene in
