@@ -29,7 +29,7 @@ public enum Migrations {
     (24, "guards", PackageResources._024_guards_sql),
     (25, "library", PackageResources._025_library_sql),
     (28, "flagged_events", PackageResources._028_flagged_events_sql),
-    (29, "phone_zones", PackageResources._029_phone_zones_sql),
+    (29, "phone_zone", PackageResources._029_phone_zone_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

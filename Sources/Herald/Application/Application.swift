@@ -109,9 +109,6 @@ public final class Application: Sendable {
           for pause in try await guards.watchStreams(now: now()) { logger.warning("\(pause)") }
         },
         Chore("forgetting of minutes", every: 300) { try await guards.prune(now: now()) },
-        Chore("zones of telephones", every: 60) {
-          try await UserZones(db: db).fill(for: .seconds(5))
-        },
         Chore("rule tags", every: 60) { try await segments.refreshRuleTags(now: now()) },
         Chore("making of months", every: 300) { try await partitions.make(now: now()) },
         Chore("dropping of months", every: 300) { try await partitions.drop(now: now()) },

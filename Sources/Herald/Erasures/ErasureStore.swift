@@ -61,8 +61,8 @@ enum ErasureStore {
     }
     try tx.execute(
       """
-      UPDATE users SET attributes = '{}', attribute_times = NULL, time_zone = NULL, phone_zone = '',
-        locale = NULL, erased_at = coalesce(erased_at, \(now)), updated_at = \(now), version = version + 1
+      UPDATE users SET attributes = '{}', attribute_times = NULL, time_zone = NULL, locale = NULL,
+        erased_at = coalesce(erased_at, \(now)), updated_at = \(now), version = version + 1
       WHERE id = ANY(\(users))
       """)
     // They quote identities, of both.
@@ -132,8 +132,8 @@ enum ErasureStore {
     found["users"] = try db.one(
       """
       SELECT count(*) FROM users WHERE id = ANY(\(users))
-        AND (attributes <> '{}' OR time_zone IS NOT NULL OR phone_zone <> ''
-          OR locale IS NOT NULL OR erased_at IS NULL)
+        AND (attributes <> '{}' OR time_zone IS NOT NULL OR locale IS NOT NULL
+          OR erased_at IS NULL)
       """)?.get(0)
     return found.filter { $0.value > 0 }
   }

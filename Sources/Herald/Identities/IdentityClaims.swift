@@ -65,14 +65,6 @@ enum IdentityClaims {
         retryAfter: 1)
     }
     try IdentityStore.move(moves, now: now, in: tx)
-    let called = Set(
-      bound.filter { $0.key.kind.key == "phone" }.map(\.value.user)
-        + moves.filter { $0.identity.kind.key == "phone" }.flatMap { [$0.from, $0.to.user] }
-    ).subtracting(created)
-    if !called.isEmpty {
-      try UserStore.lock(called.sorted(), in: tx)
-      try UserZoneStore.refresh(called.sorted(), in: tx)
-    }
     for merge in decided.merges {
       try Merging.merge(
         merge.merged, into: merge.survivor, reason: .identity, by: caller, now: now, in: tx)

@@ -30,8 +30,6 @@ enum UserFactsStore {
   ) throws {
     var row = facts.user
     row["id"] = .id(user)
-    // What their telephone numbers say is asked anew: those change hands too.
-    row["phone_zone"] = .null
     row["updated_at"] = .instant(now)
     row["version"] = .int((row["version"]?.intValue ?? 0) + 1)
     try tx.execute(
@@ -39,7 +37,7 @@ enum UserFactsStore {
       INSERT INTO users SELECT * FROM jsonb_populate_record(NULL::users, \(JSONB(.object(row))))
       ON CONFLICT (id) DO UPDATE SET attributes = excluded.attributes,
         attribute_times = excluded.attribute_times, time_zone = excluded.time_zone,
-        phone_zone = NULL, locale = excluded.locale, first_seen = excluded.first_seen,
+        locale = excluded.locale, first_seen = excluded.first_seen,
         last_seen = excluded.last_seen, updated_at = \(now),
         version = users.version + 1
       """)

@@ -48,7 +48,7 @@ enum UserExport {
     guard
       let row = try db.one(
         """
-        SELECT to_jsonb(u) - 'erased_at' - 'version' - 'phone_zone' AS user FROM users u
+        SELECT to_jsonb(u) - 'erased_at' - 'version' AS user FROM users u
         WHERE id = \(user) AND erased_at IS NULL
         """)
     else { throw UserRef.notFound }

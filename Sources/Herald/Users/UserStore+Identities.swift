@@ -86,9 +86,8 @@ extension UserStore {
     guard !ids.isEmpty else { return }
     try tx.execute(
       """
-      INSERT INTO users (id, phone_zone, created_at, updated_at)
-      SELECT n.id, coalesce(\(HomeZone.ofPhones("n.id")), ''), \(now), \(now)
-      FROM unnest(\(ids)) AS n (id)
+      INSERT INTO users (id, created_at, updated_at)
+      SELECT id, \(now), \(now) FROM unnest(\(ids)) AS id
       """)
   }
 }

@@ -10,14 +10,12 @@ enum UserStore {
     let change: UserChange
   }
 
-  /// After their identities, which tell in which zone they are.
   static func insert(_ rows: [RowChange], now: Date, in tx: Transaction) throws {
     guard !rows.isEmpty else { return }
     try tx.execute(
       """
-      INSERT INTO users (id, attributes, time_zone, phone_zone, locale, created_at, updated_at)
-      SELECT id, attributes, time_zone, coalesce(\(HomeZone.ofPhones("n.id")), ''), locale,
-        \(now), \(now)
+      INSERT INTO users (id, attributes, time_zone, locale, created_at, updated_at)
+      SELECT id, attributes, time_zone, locale, \(now), \(now)
       FROM unnest(\(rows.map(\.id)), \(rows.map { JSONB(.object($0.change.setAttributes)) }),
         \(rows.map(\.change.timeZone.value)), \(rows.map(\.change.locale.value)))
         AS n (id, attributes, time_zone, locale)

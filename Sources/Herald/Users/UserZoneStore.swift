@@ -1,7 +1,7 @@
 import Foundation
 import Postgres
 
-/// In which zones people live, and what their telephone numbers say of it.
+/// In which zones people live.
 enum UserZoneStore {
   static func zones(
     of users: [UUID], _ project: ProjectSettings, in db: any Queryable
@@ -47,28 +47,5 @@ enum UserZoneStore {
         AND i.value < r.prefix || ':' LIMIT 1)
       """)
     return try rows.map { try $0.get(0, as: String.self) }
-  }
-
-  /// Notes what the telephone numbers of these users say, which must be locked: so nobody binds
-  /// another one meanwhile.
-  static func refresh(_ users: [UUID], in tx: Transaction) throws {
-    guard !users.isEmpty else { return }
-    try tx.execute(
-      """
-      UPDATE users u SET phone_zone = n.zone
-      FROM (SELECT id, coalesce(\(HomeZone.ofPhones("n.id")), '') AS zone
-        FROM unnest(\(users)) AS n (id)) AS n
-      WHERE u.id = n.id AND u.phone_zone IS DISTINCT FROM n.zone
-      """)
-  }
-
-  /// Some of whom it is not known yet and matters, locked; those that others have locked are left out.
-  static func lockUnknown(limit: Int, in tx: Transaction) throws -> [UUID] {
-    try tx.query(
-      """
-      SELECT id FROM users WHERE phone_zone IS NULL AND time_zone IS NULL
-      LIMIT \(limit) FOR UPDATE SKIP LOCKED
-      """
-    ).map { try $0.get(0) }
   }
 }

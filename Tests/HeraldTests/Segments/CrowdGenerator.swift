@@ -59,8 +59,6 @@ struct CrowdGenerator {
     try addTags(tx)
     try addEvents(tx)
     try addAddresses(tx)
-    // Of the others nobody has looked yet.
-    try UserZoneStore.refresh(users.filter { _ in random.chance(50) }, in: tx)
     try addDeliveries(tx)
     try addLists(tx)
   }

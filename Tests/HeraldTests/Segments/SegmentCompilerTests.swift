@@ -14,10 +14,9 @@ struct SegmentCompilerTests {
     lists: ["upload": 3])
 
   static let zone = """
-    coalesce(coalesce(CASE WHEN u.time_zone IS NOT NULL THEN \
-    (SELECT z.name FROM time_zones AS z WHERE z.name = u.time_zone) END, \
-    nullif(coalesce(u.phone_zone, (SELECT herald_phone_zone(i.value) FROM identities AS i \
-    WHERE i.user_id = u.id AND i.kind = 'phone' ORDER BY i.created_at, i.value LIMIT 1)), '')), \
+    coalesce(coalesce((SELECT z.name FROM time_zones AS z WHERE z.name = u.time_zone), \
+    (SELECT herald_phone_zone(i.value) FROM identities AS i \
+    WHERE i.user_id = u.id AND i.kind = 'phone' ORDER BY i.created_at, i.value LIMIT 1)), \
     coalesce((SELECT z.name FROM time_zones AS z WHERE z.name = $Z), 'UTC'))
     """
 

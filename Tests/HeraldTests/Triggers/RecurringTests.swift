@@ -87,9 +87,9 @@ import Testing
       try await scene.drain(3600)
       #expect(scene.sent == ["u-1 push Hi 用户1"])
       try await scene.drain(3600)
-      #expect(Set(scene.sent.dropFirst()) == ["u-0 push Hi 用户0", "u-2 push Hi 用户2"])
+      #expect(Set(scene.sent) == ["u-0 push Hi 用户0", "u-1 push Hi 用户1", "u-2 push Hi 用户2"])
       try await scene.drain(7 * 3600)
-      #expect(scene.sent.last == "u-3 push Hi 用户3")
+      #expect(scene.sent.contains("u-3 push Hi 用户3"))
       #expect(scene.sent.count == 4)
       #expect(try await scene.people() == "targeted 4, finished 4")
     }

@@ -1,6 +1,6 @@
 -- The zone of the region that an international telephone number is of; NULL where there are several,
--- or nobody knows. As `PhoneRegion` has it: a test compares the two. Whoever changes it empties
--- users.phone_zone too. Not STRICT, which would keep it from being inlined.
+-- or nobody knows. As `PhoneRegion` has it: a test compares the two. Not STRICT, which would keep it
+-- from being inlined.
 CREATE FUNCTION herald_phone_zone(phone text) RETURNS text
   LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN CASE
@@ -25,9 +25,3 @@ CREATE FUNCTION herald_phone_zone(phone text) RETURNS text
     WHEN starts_with(phone, '+86') THEN 'Asia/Shanghai'
     WHEN starts_with(phone, '+91') THEN 'Asia/Kolkata'
   END;
-
--- Of the user's first telephone number. '': of none. NULL: nobody has looked yet, so that who asks
--- looks at the numbers; a chore fills it in, since a column of millions cannot be while all wait.
-ALTER TABLE users ADD COLUMN phone_zone text COLLATE "C";
-CREATE INDEX users_phone_zone_unknown_idx ON users (id)
-  WHERE phone_zone IS NULL AND time_zone IS NULL;
