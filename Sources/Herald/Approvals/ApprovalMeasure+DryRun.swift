@@ -21,7 +21,7 @@ extension ApprovalMeasure {
       // Of a stream nobody knows how many: up to what the plan may issue, or what there is.
       let wanted =
         document.trigger.isStream ? Int.max : people * document.mostCodes(key)
-      let number = min(wanted, document.limits.coupons[key] ?? .max, stock[key] ?? .max)
+      let number = min(wanted, document.limits.coupons[key] ?? .max, stock[key] ?? 0)
       guard number > 0 else { continue }
       guard case .amountOff(let value) = try Coupon(key: key, manifest: frozen).discount.kind else {
         unpriced.append(key)

@@ -84,7 +84,7 @@ public struct Approvals: Sendable {
     let project = try await settings()
     return try await db.pool.write { tx in
       let plan = try PlanStore.load(key, in: tx)
-      guard let number = plan.draftVersion ?? plan.liveVersion else {
+      guard let number = plan.newestVersion else {
         throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
       }
       let version = try PlanStore.version(key, number, in: tx)

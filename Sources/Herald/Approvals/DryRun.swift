@@ -109,9 +109,7 @@ struct DryRun {
     everybody =
       try document.trigger.picksAnybody || entries?.month == 0
       ? Self.everybody("(\(fits)) AND (\(scope))", in: tx) : nil
-    var stock: [String: Int] = [:]
-    for key in document.coupons { stock[key] = try CouponStore.stock(key, in: tx) }
-    self.stock = stock
+    stock = try CouponStore.stock(of: document.coupons, in: tx)
     var coupons: [String: (most: Int, least: Int, left: Int, allowed: Int)] = [:]
     let people = audience - unfit - heldOut
     entrants = people

@@ -48,7 +48,12 @@ enum CouponStore {
 
   /// Unissued codes.
   static func stock(_ key: String, in db: any Queryable) throws -> Int {
-    try counts([key], in: db)[key]?.left ?? 0
+    try stock(of: [key], in: db)[key] ?? 0
+  }
+
+  /// Unissued codes of each that exists.
+  static func stock(of keys: Set<String>, in db: any Queryable) throws -> [String: Int] {
+    try counts(keys.sorted(), in: db).mapValues(\.left)
   }
 
   static func counts(

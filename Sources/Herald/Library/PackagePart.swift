@@ -80,7 +80,7 @@ struct PackagePart {
   /// An archived plan counts as absent: it comes back with this document.
   private static func plan(_ package: PlanPackage, in db: any Queryable) throws -> PackagePart {
     let known = try PlanStore.find(package.key, in: db)
-    let number = known.flatMap { $0.archivedAt == nil ? $0.draftVersion ?? $0.liveVersion : nil }
+    let number = known.flatMap { $0.archivedAt == nil ? $0.newestVersion : nil }
     let isEqual = try number.map {
       try PlanStore.version(package.key, $0, in: db).hash == Manifest.hash(of: package.document)
     }

@@ -15,7 +15,7 @@ struct PlanPackages: Sendable {
   func export(_ key: String, version number: Int?, by caller: Caller) async throws -> PlanPackage {
     try await db.read { db in
       let plan = try PlanStore.load(key, in: db)
-      guard let number = number ?? plan.draftVersion ?? plan.liveVersion else {
+      guard let number = number ?? plan.newestVersion else {
         throw HeraldError(.unexpected, "Plan '\(key)' has neither a draft nor a live version.")
       }
       let version = try PlanStore.version(key, number, in: db)
@@ -83,7 +83,7 @@ struct PlanPackages: Sendable {
   /// it uses than are here now.
   private static func isToBeDrafted(_ key: String, in tx: Transaction) throws -> Bool {
     let plan = try PlanStore.load(key, in: tx)
-    guard let number = plan.draftVersion ?? plan.liveVersion else { return true }
+    guard let number = plan.newestVersion else { return true }
     return try Plans.isToBeDrafted(PlanStore.version(key, number, in: tx), in: tx)
   }
 
@@ -93,7 +93,7 @@ struct PlanPackages: Sendable {
     in tx: Transaction
   ) throws -> PlanImport {
     let overview = try Plans.overview(package.key, in: tx)
-    guard let number = overview.plan.draftVersion ?? overview.plan.liveVersion else {
+    guard let number = overview.plan.newestVersion else {
       throw HeraldError(.unexpected, "The imported plan '\(package.key)' has no version.")
     }
     let version = try PlanStore.version(package.key, number, in: tx)

@@ -14,6 +14,9 @@ public struct Plan: Sendable {
   public let createdAt: Date
   public let updatedAt: Date
   public let archivedAt: Date?
+
+  /// The draft, else the live one.
+  var newestVersion: Int? { draftVersion ?? liveVersion }
 }
 
 /// One version of a plan's document.

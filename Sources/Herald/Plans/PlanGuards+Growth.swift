@@ -13,8 +13,7 @@ extension PlanGuards {
       people > approved,
       let given = try ApprovalStore.demand(plan.key, plan.version, in: db)
     else { return nil }
-    var stock: [String: Int] = [:]
-    for key in plan.document.coupons { stock[key] = try CouponStore.stock(key, in: db) }
+    let stock = try CouponStore.stock(of: plan.document.coupons, in: db)
     func demand(_ people: Int) throws -> ApprovalDemand {
       ApprovalDemand(
         try ApprovalMeasure(people: people, stock: stock, plan.manifest, plan.document),

@@ -16,7 +16,7 @@ extension Plans {
   ) async throws -> Overview {
     try await db.write { tx in
       let source = try PlanStore.load(key, in: tx)
-      guard let number = source.draftVersion ?? source.liveVersion else {
+      guard let number = source.newestVersion else {
         throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")
       }
       var document = try PlanStore.version(key, number, in: tx).document

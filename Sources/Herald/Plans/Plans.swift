@@ -64,7 +64,7 @@ public struct Plans: Sendable {
     let plan = try PlanStore.lock(key, in: tx)
     try Precondition.check(expecting, actual: created ? nil : plan.version)
     let hash = Manifest.hash(of: json)
-    let current = try (plan.draftVersion ?? plan.liveVersion).map {
+    let current = try plan.newestVersion.map {
       try PlanStore.version(key, $0, in: tx)
     }
     if let current, current.hash == hash, plan.archivedAt == nil,
