@@ -49,6 +49,16 @@ enum KeyStore {
     revoked_at
     """
 
+  /// Of the keys that are not revoked.
+  static func scopes(in db: any Queryable) throws -> [Condition] {
+    try db.query(
+      """
+      SELECT DISTINCT user_scope FROM api_keys
+      WHERE user_scope IS NOT NULL AND revoked_at IS NULL
+      """
+    ).map { try Condition.stored($0.json("user_scope")) }
+  }
+
   static func find(hash: [UInt8], in db: any Queryable) throws -> APIKey? {
     try db.one("SELECT \(columns) FROM api_keys WHERE hash = \(Bytea(hash))").map(APIKey.init)
   }

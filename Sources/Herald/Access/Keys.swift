@@ -26,6 +26,16 @@ public struct NewKey: Sendable {
   }
 }
 
+extension APIKey {
+  /// Whether it was made to see no more than a key of `scope`, as `NewKey.within` makes them.
+  fileprivate func sees(within scope: Condition?) -> Bool {
+    guard let scope else { return true }
+    guard let own = userScope.flatMap({ try? Condition.stored($0) }) else { return false }
+    if case .all(let parts) = own, parts.first == scope { return true }
+    return own == scope
+  }
+}
+
 extension NewKey {
   /// The same key, seeing no more users than `scope` does.
   fileprivate func within(_ scope: Condition?) -> NewKey {
@@ -164,6 +174,9 @@ public final class Keys: Sendable {
   public func revoke(_ id: UUID, by caller: Caller, now: Date) async throws {
     try await db.write { tx in
       let key = try KeyStore.load(id, in: tx)
+      if !key.sees(within: caller.userScope) {
+        try caller.mustSeeEverybody(", and that one may see others. Use another key.")
+      }
       guard try KeyStore.revoke(id, now: now, in: tx) else { return }
       try AuditStore.append(
         AuditEntry("key.revoked", "key", id.text, before: key.auditJSON, by: caller, at: now),

@@ -81,16 +81,9 @@ enum ErasureStore {
   /// Empties answers kept for a day, to be given again, that show the person. The key stays taken: what
   /// it stands for must not be done twice.
   static func forgetAnswers(
-    to users: [UUID], _ identities: [Identity], in tx: Transaction
+    to users: [UUID], _ names: [ErasedName], in tx: Transaction
   ) throws -> Int {
-    // As JSON writes them: a bare value may be as short as a digit and stand anywhere.
-    let needles =
-      users.map(\.text)
-      + identities.flatMap { identity in
-        let value = JSONValue.string(identity.value).text
-        return identity.value.utf8.count < 6
-          ? ["\"\(identity.kind.key)\":\(value)"] : [value]
-      }
+    let needles = users.map(\.text) + names.map(\.inAnswers)
     return try tx.execute(
       """
       UPDATE idempotency_keys k SET body = '', headers = '{}' WHERE body <> '' AND EXISTS (
@@ -142,22 +135,25 @@ enum ErasureStore {
 // MARK: - Proofs
 
 extension ErasureStore {
-  static func insert(_ erasure: Erasure, in tx: Transaction) throws {
+  static func insert(
+    _ erasure: Erasure, naming names: [ErasedName], in tx: Transaction
+  ) throws {
     try tx.execute(
       """
       INSERT INTO erasures (id, user_id, user_ids, state, requested_by, requested_at, completed_at,
-        tables, suppressed, digest)
+        tables, suppressed, digest, names)
       VALUES (\(erasure.id), \(erasure.user), \(erasure.userIDs), \(erasure.state.rawValue),
         \(erasure.requestedBy), \(erasure.requestedAt), \(erasure.completedAt),
         \(JSONB(erasure.tablesJSON)), \(erasure.suppressed)::bigint::integer,
-        \(erasure.digest.map { Bytea($0) }))
+        \(erasure.digest.map { Bytea($0) }), \(JSONB(.array(names.map(\.json)))))
       """)
   }
 
+  /// Texts that name the person are gone through by then.
   static func save(_ erasure: Erasure, in tx: Transaction) throws {
     try tx.execute(
       """
-      UPDATE erasures SET state = \(erasure.state.rawValue), completed_at = \(erasure.completedAt),
+      UPDATE erasures SET names = NULL, state = \(erasure.state.rawValue), completed_at = \(erasure.completedAt),
         tables = \(JSONB(erasure.tablesJSON)), digest = \(erasure.digest.map { Bytea($0) })
       WHERE id = \(erasure.id)
       """)
@@ -185,14 +181,21 @@ extension ErasureStore {
     ).map(Erasure.init)
   }
 
-  /// The oldest that is not over and nobody works on, locked.
-  static func claim(in tx: Transaction) throws -> Erasure? {
-    try tx.one(
-      """
-      SELECT \(columns) FROM erasures WHERE state = 'running'
-      ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
-      """
-    ).map(Erasure.init)
+  /// That one, or the oldest, locked, with the names that texts were not searched for yet, if so; nil
+  /// when it is over or somebody works on it.
+  static func claim(
+    _ id: UUID?, in tx: Transaction
+  ) throws -> (erasure: Erasure, names: [ErasedName]?)? {
+    guard
+      let row = try tx.one(
+        """
+        SELECT \(columns), names FROM erasures
+        WHERE state = 'running' AND (\(id)::uuid IS NULL OR id = \(id))
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+        """)
+    else { return nil }
+    let names = try row.optionalJSON("names")?.arrayValue
+    return (try Erasure(row), names?.compactMap(ErasedName.init))
   }
 
   private static let columns: SQL = """

@@ -16,43 +16,43 @@ public struct Erasures: Sendable {
 
   /// Erases a person. What identifies them is gone when this returns: nobody finds them any more, their
   /// addresses stay suppressed as hashes, should they be imported again, and what is under way to them
-  /// is skipped at its next gate. A long history is made anonymous in the background; the erasure says
-  /// when it is done.
+  /// is skipped at its next gate. Texts that may name them and a long history are gone through after
+  /// that, if need be in the background; the erasure says when it is done.
   func erase(_ ref: UserRef, by caller: Caller, now: Date) async throws -> Erasure {
-    try await db.write(timeout: .seconds(60)) { tx in
-      try IdentityLock.share(in: tx)
-      let id = try UserScope.load(ref, for: caller, now: now, in: tx)
-      try UserStore.lock([id], in: tx)
-      let user = try UserStore.load(id, now: now, in: tx)
-      let addresses =
-        user.identities.filter { ["phone", "email", "wechat_openid"].contains($0.kind.key) }
-        .map { SuppressedAddress(kind: $0.kind.key, value: $0.value) }
-        + user.devices.map(SuppressedAddress.init)
-      try SuppressionStore.add(addresses, reason: "erased", now: now, in: tx)
-      var erasure = Erasure(
-        id: UUIDv7.next(now: now), user: id, userIDs: try ErasureStore.ids(of: id, in: tx),
-        state: .running, requestedBy: caller.principal, requestedAt: now, tables: [:],
-        suppressed: addresses.count)
-      for (table, count) in try ErasureStore.forget(erasure.userIDs, now: now, in: tx) {
-        let isDeleted = table != "queue"
-        erasure.add(
-          isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
-      }
-      let answers = try ErasureStore.forgetAnswers(
-        to: erasure.userIDs, user.identities, in: tx)
-      erasure.add(.init(anonymised: answers), to: "idempotency_keys")
-      let violations = try ViolationStore.erase(naming: user.identities, in: tx)
-      erasure.add(.init(deleted: violations), to: "violations")
-      let letters = try DeadLetterStore.forget(naming: user.identities.map(\.trace), in: tx)
-      erasure.add(.init(deleted: letters), to: "source_dead_letters")
-      erasure.add(.init(anonymised: 1), to: "users")
-      try Self.continue(&erasure, limit: Self.atOnce, now: now, in: tx)
-      try ErasureStore.insert(erasure, in: tx)
-      try AuditStore.append(
-        AuditEntry(
-          "user.erased", "user", id.text, after: erasure.auditJSON, by: caller, at: now), in: tx)
-      return erasure
+    let erasure = try await db.write(timeout: .seconds(60)) { tx in
+      // Alone: who has found the person already writes before this, who comes later finds nobody.
+      try IdentityLock.holdAlone(in: tx)
+      return try Self.begin(UserScope.load(ref, for: caller, now: now, in: tx), caller, now, in: tx)
     }
+    // The person is gone, whatever becomes of this: the background goes on where it ended.
+    return (try? await advance(erasure.id, limit: Self.atOnce, now: now)) ?? erasure
+  }
+
+  /// Takes away what identifies a person.
+  private static func begin(
+    _ id: UUID, _ caller: Caller, _ now: Date, in tx: Transaction
+  ) throws -> Erasure {
+    try UserStore.lock([id], in: tx)
+    let user = try UserStore.load(id, now: now, in: tx)
+    let addresses =
+      user.identities.filter { ["phone", "email", "wechat_openid"].contains($0.kind.key) }
+      .map { SuppressedAddress(kind: $0.kind.key, value: $0.value) }
+      + user.devices.map(SuppressedAddress.init)
+    try SuppressionStore.add(addresses, reason: "erased", now: now, in: tx)
+    var erasure = Erasure(
+      id: UUIDv7.next(now: now), user: id, userIDs: try ErasureStore.ids(of: id, in: tx),
+      state: .running, requestedBy: caller.principal, requestedAt: now, tables: [:],
+      suppressed: addresses.count)
+    for (table, count) in try ErasureStore.forget(erasure.userIDs, now: now, in: tx) {
+      let isDeleted = table != "queue"
+      erasure.add(isDeleted ? .init(deleted: count) : .init(anonymised: count), to: table)
+    }
+    erasure.add(.init(anonymised: 1), to: "users")
+    try ErasureStore.insert(erasure, naming: user.identities.map(ErasedName.init), in: tx)
+    try AuditStore.append(
+      AuditEntry(
+        "user.erased", "user", id.text, after: erasure.auditJSON, by: caller, at: now), in: tx)
+    return erasure
   }
 
   /// Goes on with what is under way, for about so long: other chores wait.
@@ -63,9 +63,24 @@ public struct Erasures: Sendable {
 
   /// A chunk of the oldest erasure under way; false when there is none.
   func advance(now: Date) async throws -> Bool {
+    try await advance(nil, limit: Self.chunk, now: now) != nil
+  }
+
+  /// Of this erasure, else of the oldest; nil when it is over or somebody else works on it.
+  private func advance(_ id: UUID?, limit: Int, now: Date) async throws -> Erasure? {
     try await db.pool.write(timeout: .seconds(60)) { tx in
-      guard var erasure = try ErasureStore.claim(in: tx) else { return false }
-      try Self.continue(&erasure, limit: Self.chunk, now: now, in: tx)
+      guard let claimed = try ErasureStore.claim(id, in: tx) else { return nil }
+      var erasure = claimed.erasure
+      if let names = claimed.names {
+        let answers = try ErasureStore.forgetAnswers(to: erasure.userIDs, names, in: tx)
+        erasure.add(.init(anonymised: answers), to: "idempotency_keys")
+        let traces = names.map(\.trace)
+        let violations = try ViolationStore.forget(naming: traces, in: tx)
+        erasure.add(.init(deleted: violations), to: "violations")
+        let letters = try DeadLetterStore.forget(naming: traces, in: tx)
+        erasure.add(.init(deleted: letters), to: "source_dead_letters")
+      }
+      try Self.continue(&erasure, limit: limit, now: now, in: tx)
       try ErasureStore.save(erasure, in: tx)
       if erasure.state == .completed {
         try AuditStore.append(
@@ -73,7 +88,7 @@ public struct Erasures: Sendable {
             "erasure.completed", "user", erasure.user.text, after: erasure.auditJSON, by: .herald,
             at: now), in: tx)
       }
-      return true
+      return erasure
     }
   }
 
@@ -121,13 +136,5 @@ extension Erasure {
       "erasure": .id(id), "state": .string(state.rawValue),
       "digest": .optional(digest.map { "sha256:\(Hex.encode($0))" }),
     ]
-  }
-}
-
-extension Identity {
-  /// What a text that names it holds, however a phone number was written there.
-  fileprivate var trace: String {
-    if kind.key == "phone" { return String(value.suffix(9)) }
-    return value.utf8.count < 6 ? JSONValue.string(value).text : value
   }
 }

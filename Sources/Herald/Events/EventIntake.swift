@@ -15,6 +15,17 @@ public struct EventIntake: Sendable {
   public func store(
     _ events: [IncomingEvent], isLive: Bool, now: Date, in tx: Transaction
   ) throws -> [EventOutcome] {
+    try tx.leavingOut(
+      events, mayRefuse: events.contains { $0.event.change?.attributes.isPlain == false }
+    ) {
+      try storeAll($0, isLive: isLive, now: now, in: tx)
+    }
+  }
+
+  /// Throws `Refusals` for changes that cannot be made.
+  private func storeAll(
+    _ events: [IncomingEvent], isLive: Bool, now: Date, in tx: Transaction
+  ) throws -> [EventOutcome] {
     var outcomes = [EventOutcome](repeating: .accepted, count: events.count)
     // Before the keys: a rejected event must not count as seen when it comes again, mended.
     let known = try knownUsers(events, in: tx)
@@ -38,7 +49,7 @@ public struct EventIntake: Sendable {
     guard !fresh.isEmpty else { return outcomes }
     let users = try users(of: fresh.map { events[$0].event }, now: now, in: tx)
     let subjects = zip(fresh, users).map { (index: $0, user: $1) }
-    try changeUsers(subjects, events, &outcomes, now: now, in: tx)
+    try changeUsers(subjects, events, now: now, in: tx)
     let ids = UUIDv7.next(fresh.count, now: now)
     let stored = fresh.indices.filter { outcomes[fresh[$0]] == .accepted }.map { place in
       let (index, user) = (fresh[place], users[place])
@@ -95,8 +106,7 @@ public struct EventIntake: Sendable {
       guard let change = incoming.event.change,
         let fault = types.faults(of: change.attributes).first
       else { continue }
-      outcomes[index] = .rejected(
-        code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
+      outcomes[index] = .refused(fault)
     }
   }
 
@@ -112,11 +122,10 @@ public struct EventIntake: Sendable {
     for (key, index) in places where !fresh.contains(key) { outcomes[index] = .duplicate }
   }
 
-  /// Carries out what the events change of their users. An event whose change cannot be made is
-  /// rejected, and its key forgotten: mended, it may come again.
+  /// Carries out what the events change of their users.
   private func changeUsers(
-    _ subjects: [(index: Int, user: ResolvedUser)], _ events: [IncomingEvent],
-    _ outcomes: inout [EventOutcome], now: Date, in tx: Transaction
+    _ subjects: [(index: Int, user: ResolvedUser)], _ events: [IncomingEvent], now: Date,
+    in tx: Transaction
   ) throws {
     let changes = subjects.compactMap { index, user in
       events[index].event.change.map { (index: index, user: user, change: $0) }
@@ -125,14 +134,11 @@ public struct EventIntake: Sendable {
     let faults = try UserChanges.apply(
       ofEvents: changes.map { ($0.user, $0.change) }, locking: subjects.map(\.user.id), now: now,
       in: tx)
-    var refused: [UUID] = []
+    var refusals = Refusals<EventOutcome>()
     for (change, fault) in zip(changes, faults) {
-      guard let fault else { continue }
-      outcomes[change.index] = .rejected(
-        code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
-      if let key = events[change.index].key { refused.append(key) }
+      if let fault { refusals.refuse(change.index, .refused(fault)) }
     }
-    if !refused.isEmpty { try EventStore.deleteKeys(refused, in: tx) }
+    try refusals.check()
   }
 
   /// Under the identity lock: an id that was known above may have been merged away since.

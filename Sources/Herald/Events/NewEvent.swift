@@ -61,6 +61,12 @@ public enum EventOutcome: Sendable, Equatable {
   /// Seen before, and stored then.
   case duplicate
   case rejected(code: String, field: String, detail: String)
+
+  /// The fault points into the attributes.
+  static func refused(_ fault: JSONFault) -> EventOutcome {
+    .rejected(
+      code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
+  }
 }
 
 /// An event on its way into the database.

@@ -26,7 +26,9 @@ public struct Merges: Sendable {
       guard one != two else {
         throw HeraldError(.wrongState, "Both are the same user already.")
       }
-      return try Self.merge(one, two, reason: .request, by: caller, now: now, in: tx)
+      let merge = try Self.merge(one, two, reason: .request, by: caller, now: now, in: tx)
+      try UserScope.requireInside([merge.survivor], for: caller, now: now, in: tx)
+      return merge
     }
   }
 
@@ -60,7 +62,9 @@ public struct Merges: Sendable {
       let merge = try MergeStore.lock(id, in: tx)
       guard try UserScope.resolve([.id(merge.survivor)], for: caller, now: now, in: tx)[0] != nil
       else { throw HeraldError.notFound("merge", id.text) }
-      return try Merging.undo(id, by: caller, now: now, in: tx)
+      let undone = try Merging.undo(id, by: caller, now: now, in: tx)
+      try UserScope.requireInside([merge.survivor, merge.merged], for: caller, now: now, in: tx)
+      return undone
     }
   }
 

@@ -44,6 +44,7 @@ public struct Segments: Sendable {
     let known = try SegmentStore.find(segment.key, in: tx)
     try Precondition.check(expecting, actual: known?.version)
     if let known, known.segment == segment { return (known, false) }
+    try ScopeGround.refuse(segment: segment.key, to: caller, in: tx)
     if let known, known.segment.kind != segment.kind {
       throw HeraldError(
         .conflict,
@@ -76,6 +77,7 @@ public struct Segments: Sendable {
     try await db.write { tx in
       try SegmentStore.lockConditions(in: tx)
       let known = try SegmentStore.load(key, in: tx)
+      try ScopeGround.refuse(segment: key, to: caller, in: tx)
       if try SegmentStore.isNamed(key, in: tx) {
         try SegmentStore.archive(key, now: now, in: tx)
       } else {
@@ -102,6 +104,7 @@ public struct Segments: Sendable {
       let (add, remove, unknown) = change.split(users)
       let outcome = try SegmentMemberStore.change(
         key, from: known.listVersion, add: add, remove: remove, in: tx)
+      try UserScope.requireInside(add + remove, for: caller, now: now, in: tx)
       let size = try SegmentMemberStore.count(key, in: tx)
       try SegmentStore.saveSize(key, size, now: now, in: tx)
       if outcome.version != known.listVersion {

@@ -114,7 +114,8 @@ enum DeadLetterStore {
     return counts
   }
 
-  /// Those that hold one of the texts, whatever the case of its ASCII letters. Reads all there are.
+  /// Those that hold one of the texts, whatever the case of its ASCII letters; digits also where a
+  /// number is written in groups. Reads all there are.
   static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
     guard !texts.isEmpty else { return 0 }
     return try tx.execute(
@@ -122,7 +123,8 @@ enum DeadLetterStore {
       DELETE FROM source_dead_letters d WHERE EXISTS (
         SELECT FROM unnest(\(texts)) AS t (text)
         WHERE position(lower(encode(convert_to(t.text, 'UTF8'), 'escape'))
-          IN lower(encode(d.body, 'escape'))) > 0)
+          IN lower(encode(d.body, 'escape'))) > 0
+          OR strpos(herald_ungrouped(encode(d.body, 'escape')), t.text) > 0)
       """)
   }
 

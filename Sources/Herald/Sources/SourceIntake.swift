@@ -108,6 +108,16 @@ struct SourceIntake: Sendable {
   private func change(
     _ mapped: [MappedEvent], of source: Source, now: Date, in tx: Transaction
   ) throws -> [EventOutcome] {
+    let mayRefuse = mapped.contains { UserChange($0.attributes)?.attributes.isPlain == false }
+    return try tx.leavingOut(mapped, mayRefuse: mayRefuse) {
+      try changeAll($0, of: source, now: now, in: tx)
+    }
+  }
+
+  /// Throws `Refusals` for changes that cannot be made.
+  private func changeAll(
+    _ mapped: [MappedEvent], of source: Source, now: Date, in tx: Transaction
+  ) throws -> [EventOutcome] {
     var outcomes = [EventOutcome](repeating: .accepted, count: mapped.count)
     var places: [UUID: Int] = [:]
     for (index, item) in mapped.enumerated() {
@@ -130,9 +140,11 @@ struct SourceIntake: Sendable {
     }
     let faults = try UserChanges.apply(
       ofEvents: changes.map { ($0.user, $0.change) }, locking: [], now: now, in: tx)
+    var refusals = Refusals<EventOutcome>()
     for (change, fault) in zip(changes, faults) {
-      if let fault { outcomes[change.index] = .refused(fault) }
+      if let fault { refusals.refuse(change.index, .refused(fault)) }
     }
+    try refusals.check()
     // Mended, they may come again.
     try EventStore.deleteKeys(
       places.filter { if case .rejected = outcomes[$1] { true } else { false } }.keys.sorted(),
@@ -155,14 +167,6 @@ extension DeadLetter {
       source: delivery.source.key, id: UUIDv7.next(now: delivery.receivedAt),
       receivedAt: delivery.receivedAt, index: index, deliveryID: delivery.deliveryID,
       faults: faults, headers: delivery.headers, body: body)
-  }
-}
-
-extension EventOutcome {
-  /// The fault points into the attributes.
-  fileprivate static func refused(_ fault: JSONFault) -> EventOutcome {
-    .rejected(
-      code: fault.code.rawValue, field: "attributes\(fault.pointer)", detail: fault.detail)
   }
 }
 

@@ -35,6 +35,7 @@ public struct Tags: Sendable {
     let known = try TagStore.find(tag.key, in: tx)
     try Precondition.check(expecting, actual: known?.version)
     if let known, known.tag == tag { return (known, false) }
+    try ScopeGround.refuse(tag: tag.key, to: caller, in: tx)
     if let rule = try tag.rule.map(Condition.stored) {
       let faults = Faults()
       try ConditionTypes.check([(JSONPointer(tokens: ["rule"]), rule)], faults: faults, in: tx)
@@ -53,6 +54,7 @@ public struct Tags: Sendable {
     try await db.write { tx in
       try TagStore.lock(key, in: tx)
       let known = try TagStore.load(key, in: tx)
+      try ScopeGround.refuse(tag: key, to: caller, in: tx)
       if try TagStore.isInUse(key, in: tx) {
         try TagStore.archive(key, now: now, in: tx)
       } else {

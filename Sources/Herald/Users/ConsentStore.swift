@@ -43,6 +43,26 @@ enum DeviceStore {
     let device: Device
   }
 
+  /// 403 when the caller would take a token from somebody they may not see.
+  static func requireVisibleOwners(
+    of devices: [Device], for caller: Caller, now: Date, in db: any Queryable
+  ) throws {
+    guard caller.userScope != nil, !devices.isEmpty else { return }
+    let owners = try db.query(
+      """
+      SELECT DISTINCT d.user_id FROM devices d
+      JOIN unnest(\(devices.map(\.provider)), \(devices.map(\.token))) AS n (provider, token)
+        USING (provider, token)
+      WHERE d.state = 'active'
+      """
+    ).map { try $0.get(0, as: UUID.self) }
+    guard try UserScope.visible(owners, to: caller, now: now, in: db).isSuperset(of: owners) else {
+      throw HeraldError(
+        .forbidden,
+        "The device is somebody's outside the user scope of this key; nothing was changed.")
+    }
+  }
+
   /// Registers devices. A token lives with one user only: who had it before no longer gets what is
   /// meant for the new one.
   static func register(_ entries: [Entry], now: Date, in tx: Transaction) throws {

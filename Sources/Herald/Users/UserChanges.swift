@@ -35,48 +35,65 @@ enum UserChanges {
           let place = item.pointer.appending("attributes")
           throw HeraldError.invalid(faults.map { $0.inside(place) })
         }
+        try DeviceStore.requireVisibleOwners(of: change.devices, for: caller, now: now, in: tx)
         let place = item.pointer.appending("tags")
         changes.append((index, try tagging.checked(change, at: place)))
       } catch let error as HeraldError {
         outcomes[index] = .refused(error)
       }
     }
-    let claims = changes.map { index, change in
-      IdentityResolution.Claim(identities: change.identities, target: items[index].target)
+    let done = try tx.leavingOut(
+      changes.map { (items[$0.index], $0.change) },
+      mayRefuse: changes.contains { !$0.change.attributes.isPlain }
+    ) {
+      try make($0, tagging, source: source, by: caller, now: now, in: tx)
+    }
+    for ((index, _), outcome) in zip(changes, done) { outcomes[index] = outcome }
+    return try outcomes.map { outcome in
+      guard let outcome else { throw HeraldError(.unexpected, "A change was lost.") }
+      return outcome
+    }
+  }
+
+  /// Throws `Refusals` for operations that their attributes do not allow.
+  private static func make(
+    _ items: [(item: Item, change: UserChange)], _ tagging: UserTagging, source: String,
+    by caller: Caller, now: Date, in tx: Transaction
+  ) throws -> [Outcome] {
+    let claims = items.map { item, change in
+      IdentityResolution.Claim(identities: change.identities, target: item.target)
     }
     let claimed = try IdentityClaims.resolve(claims, .strict, by: caller, now: now, in: tx)
     var folded = FoldedChanges()
-    var sheet = try sheet(claimed.results.map(\.outcome), changes.map(\.change), in: tx)
-    for (result, (index, change)) in zip(claimed.results, changes) {
+    var refusals = Refusals<Outcome>()
+    var sheet = try sheet(claimed.results.map(\.outcome), items.map(\.change), in: tx)
+    var outcomes: [Outcome] = []
+    for (place, (result, (item, change))) in zip(claimed.results, items).enumerated() {
       switch result.outcome {
       case .user(let id, let isNew):
+        outcomes.append(.changed(id, created: isNew))
         do throws(JSONFault) {
           var change = change
           if sheet != nil {
             change.attributes = try sheet?.apply(change.attributes, to: id) ?? change.attributes
           }
           folded.add(change, to: id, from: result.origin)
-          outcomes[index] = .changed(id, created: isNew)
         } catch {
-          let place = items[index].pointer.appending("attributes")
-          outcomes[index] = .refused(HeraldError.invalid([error.inside(place)]))
-          // A user that was made for it stays, empty: the identities may be of later items too.
-          if isNew { folded.add(UserChange(), to: id, from: nil) }
+          let fault = error.inside(item.pointer.appending("attributes"))
+          refusals.refuse(place, .refused(HeraldError.invalid([fault])))
         }
       case .conflict(let reason):
-        let pointer = items[index].pointer.appending("identities").description
-        outcomes[index] = .refused(HeraldError(.identityConflict, reason, pointer: pointer))
+        let pointer = item.pointer.appending("identities").description
+        outcomes.append(.refused(HeraldError(.identityConflict, reason, pointer: pointer)))
       }
     }
+    try refusals.check()
     let created = Set(claimed.created)
     for (number, round) in folded.rounds.enumerated() {
       try write(
         round, created: number == 0 ? created : [], tagging, source: source, now: now, in: tx)
     }
-    return try outcomes.map { outcome in
-      guard let outcome else { throw HeraldError(.unexpected, "A change was lost.") }
-      return outcome
-    }
+    return outcomes
   }
 
   /// The attributes as they are, when some change needs to know them. Locks the users.

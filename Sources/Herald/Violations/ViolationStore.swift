@@ -60,19 +60,14 @@ enum ViolationStore {
       """)
   }
 
-  /// Those whose payload seems to name one of the identities. It reads them all: they are few, and
-  /// erasure is rare.
-  static func erase(naming identities: [Identity], in tx: Transaction) throws -> Int {
-    let needles = identities.map { identity in
-      if identity.kind.key == "phone" { return String(identity.value.suffix(9)) }
-      let value = identity.value.lowercased()
-      // A short one would be found in everything.
-      return value.utf8.count >= 6 ? value : "\"\(value)\""
-    }
-    return try tx.execute(
+  /// Those whose payload holds one of the texts, which are in lower case; digits also where a number is
+  /// written in groups. It reads them all: they are few, and erasure is rare.
+  static func forget(naming texts: [String], in tx: Transaction) throws -> Int {
+    try tx.execute(
       """
-      DELETE FROM violations v USING unnest(\(needles)) AS needle
-      WHERE strpos(lower(v.payload), needle) > 0
+      DELETE FROM violations v USING unnest(\(texts)) AS t (text)
+      WHERE strpos(lower(v.payload), t.text) > 0
+        OR strpos(herald_ungrouped(v.payload), t.text) > 0
       """)
   }
 }

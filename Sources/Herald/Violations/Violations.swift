@@ -29,7 +29,8 @@ public struct Violations: Sendable {
   }
 
   /// A key with a user scope sees its principal's only, and of those none of users outside: what
-  /// the others sent may be of any user.
+  /// the others sent may be of any user. What is of nobody known it sees where all keys of the principal
+  /// have the same scope.
   func list(
     _ page: PageRequest, _ filter: Filter, for caller: Caller, now: Date
   ) async throws -> Page<Violation> {
@@ -45,11 +46,16 @@ public struct Violations: Sendable {
         caller.userScope == nil
         ? "TRUE"
         : """
-        user_id IS NULL OR EXISTS (SELECT FROM users u
+        CASE WHEN user_id IS NULL
+        THEN NOT EXISTS (SELECT FROM api_keys k WHERE k.principal = violations.principal
+          AND k.user_scope IS DISTINCT FROM
+            (SELECT own.user_scope FROM api_keys own WHERE own.id = \(caller.keyID)))
+        ELSE EXISTS (SELECT FROM users u
           WHERE u.id = coalesce(
               (SELECT a.user_id FROM user_aliases a WHERE a.alias_id = violations.user_id),
               violations.user_id)
             AND (\(try UserScope.predicate(caller, now: now, in: db))))
+        END
         """
       return try ViolationStore.list(page, filter, visible: visible, in: db)
     }

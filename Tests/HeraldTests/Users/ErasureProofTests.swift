@@ -26,12 +26,80 @@ struct ErasureProofTests {
       let audited = try await herald.count(
         """
         SELECT count(*) FROM audit_entries
-        WHERE action = 'user.erased' AND after->>'digest' = \(digest)
+        WHERE action = 'erasure.completed' AND after->>'digest' = \(digest)
         """)
       #expect(audited == 1)
 
       try await herald.execute("UPDATE erasures SET tables = '{}'")
       #expect(try await herald.call(.get, path, key: key).json["verified"] == false)
+    }
+  }
+
+  @Test("what is written of a person while they are erased does not stay")
+  func beside() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      _ = try await herald.call(
+        .put, "/v1/tags/canary", ["name": "Canary", "category": "custom"], key: key)
+      for n in 0..<12 {
+        let id = try await herald.user("u-\(n)", key: key)
+        let path = try await withThrowingTaskGroup(of: String?.self) { group in
+          for writer in 0..<4 {
+            group.addTask {
+              for step in 0..<6 {
+                _ = try await herald.call(
+                  .post, "/v1/events",
+                  [
+                    "events": [
+                      [
+                        "message_id": .string("m-\(n)-\(writer)-\(step)"), "name": "bought",
+                        "user": ["external_id": .string("u-\(n)")],
+                        "properties": ["email": "canary@example.com"],
+                        "attributes": ["city": "Canary"],
+                      ]
+                    ]
+                  ], key: key)
+                _ = try await herald.call(
+                  .put, "/v1/users/\(id)/tags/canary", [:], key: key)
+              }
+              return nil
+            }
+          }
+          group.addTask {
+            let answer = try await herald.call(.delete, "/v1/users/\(id)", key: key)
+            return answer.headers["location"]
+          }
+          return try await group.reduce(nil) { $0 ?? $1 }
+        }
+        let proof = try await herald.call(.get, #require(path), key: key)
+        #expect(proof.json["residue"] == [:])
+        #expect(proof.json["verified"] == true)
+      }
+    }
+  }
+
+  @Test("violations and dead letters that write the telephone number in groups go too")
+  func grouped() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      let written = ["135 2222 7777", "135-2222-7777", "+86 (135) 22227777", "135 2222 7770"]
+      try await herald.execute(
+        """
+        INSERT INTO violations (id, at, source, principal, code, pointer, detail, stored, payload,
+          payload_bytes)
+        SELECT gen_random_uuid(), now(), 'api', 'li.lei', 'required', '', '', false,
+          '{"tel":"' || text || '"}', 1 FROM unnest(\(written)) AS text
+        """)
+      let id = try await herald.call(
+        .post, "/v1/users", ["identities": ["phone": "+8613522227777"]], key: key
+      ).json["id"]?.stringValue
+      let answer = try await herald.call(.delete, "/v1/users/\(id ?? "")", key: key)
+      #expect(answer.status == 204)
+      #expect(
+        try await herald.count("SELECT count(*) FROM violations WHERE payload LIKE '%7777%'") == 0)
+      #expect(
+        try await herald.count("SELECT count(*) FROM violations WHERE payload LIKE '%7770%'") == 1)
+      #expect(try await herald.count("SELECT count(*) FROM erasures WHERE names IS NULL") == 1)
     }
   }
 
