@@ -33,17 +33,22 @@ mkdir -p "$CONFORMANCE_DIR"
 rm -f "$CONFORMANCE_DIR"/seen-*.tsv
 
 : >"$CONFORMANCE_DIR/herald.log"
-# The private cluster is migrated by `serve`.
-[ -z "${HERALD_DATABASE_URL:-}" ] || "$herald" migrate >>"$CONFORMANCE_DIR/herald.log" 2>&1
-HERALD_ALLOW_PRIVATE_ENDPOINTS=1 HERALD_LOG_FORMAT=json "$herald" serve \
-  >>"$CONFORMANCE_DIR/herald.log" 2>&1 &
-server=$!
-trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in $(seq 100); do
-  curl -sf "$HERALD_URL/readyz" >/dev/null && break
-  kill -0 "$server" || { cat "$CONFORMANCE_DIR/herald.log"; exit 1; }
-  sleep 0.2
-done
+server=""
+stop() { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+trap 'stop; rm -rf "$work"' EXIT
+start() {
+  # The private cluster is migrated by `serve`.
+  [ -z "${HERALD_DATABASE_URL:-}" ] || "$herald" migrate >>"$CONFORMANCE_DIR/herald.log" 2>&1
+  HERALD_ALLOW_PRIVATE_ENDPOINTS=1 HERALD_LOG_FORMAT=json "$herald" serve \
+    >>"$CONFORMANCE_DIR/herald.log" 2>&1 &
+  server=$!
+  for _ in $(seq 100); do
+    curl -sf "$HERALD_URL/readyz" >/dev/null && return
+    kill -0 "$server" || { cat "$CONFORMANCE_DIR/herald.log"; exit 1; }
+    sleep 0.2
+  done
+}
+start
 
 failed=0
 step() { echo; echo "== $*"; }
@@ -68,6 +73,14 @@ for role in $roles; do
   sed -n '/= SUMMARY/,$p' "$CONFORMANCE_DIR/$role.txt"
 done
 
+kill -0 "$server" || { echo "herald is gone"; failed=1; }
+if [ -z "${HERALD_DATABASE_URL:-}" ]; then
+  step "seed of a new Herald, for schemathesis has deleted this and that"
+  stop
+  rm -rf "$HERALD_DATA_DIR"
+  start
+  "$venv/bin/python" "$here/seed.py"
+fi
 step "probe"
 "$venv/bin/python" "$here/probe.py" || failed=1
 step "coverage"

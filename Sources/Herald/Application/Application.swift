@@ -98,6 +98,7 @@ public final class Application: Sendable {
         Chore("segment refreshes", every: 1) {
           try await segments.refreshDue(atMost: 20, now: now())
         },
+        Chore("first statistics", every: 5) { try await partitions.analyzeNew() },
         Chore("reservations", every: 5) { try await reservations.advance(now: now()) },
         Chore("approvals", every: 5) {
           for reminder in try await approvals.follow(now: now()) { logger.notice("\(reminder)") }

@@ -88,6 +88,13 @@ struct EndpointRunner: Sendable {
   }
 
   func problem(_ error: any Error, _ request: Request) -> Response {
+    if let error = error as? PostgresError, error.isUnavailable {
+      logger.warning(
+        "the database could not answer",
+        metadata: [
+          "request_id": "\(request.requestID)", "route": "\(request.pattern)", "error": "\(error)",
+        ])
+    }
     let error = Self.heraldError(error)
     if error.code == .unexpected {
       logger.error(

@@ -70,6 +70,8 @@ public struct PhoneRegion: Sendable, Equatable {
         guard digits.isEmpty, !isInternational else { throw Self.fault }
         isInternational = true
       case "0"..."9": digits.unicodeScalars.append(scalar)
+      case "０"..."９":
+        digits.append(String(scalar.value - ("０" as Unicode.Scalar).value))
       case "-", "(", ")", ".", "/", "\u{2010}"..."\u{2015}": break
       default: guard scalar.properties.isWhitespace else { throw Self.fault }
       }
@@ -80,9 +82,18 @@ public struct PhoneRegion: Sendable, Equatable {
     }
     if isInternational {
       guard 7...15 ~= digits.utf8.count, digits.first != "0" else { throw Self.fault }
-      return "+" + digits
+      return "+" + Self.withoutTrunk(digits)
     }
     return "+" + (try national(digits))
+  }
+
+  /// Of an international number that has the trunk prefix in it nevertheless, as in `+86 (0)10 …`.
+  private static func withoutTrunk(_ digits: String) -> String {
+    let region = all.filter { digits.hasPrefix($0.calling + "0") && $0.trunk == "0" }
+      .max { $0.calling.utf8.count < $1.calling.utf8.count }
+    guard let region else { return digits }
+    let national = digits.dropFirst(region.calling.utf8.count + 1)
+    return region.lengths.contains(national.utf8.count) ? region.calling + national : digits
   }
 
   private func national(_ digits: String) throws(IdentityFault) -> String {
@@ -93,8 +104,9 @@ public struct PhoneRegion: Sendable, Equatable {
       national = national.dropFirst(trunk.utf8.count)
     }
     if lengths.contains(national.utf8.count), national.first != "0" { return calling + national }
-    if digits.hasPrefix(calling), lengths.contains(digits.utf8.count - calling.utf8.count) {
-      return digits
+    if digits.hasPrefix(calling) {
+      let whole = Self.withoutTrunk(digits)
+      if lengths.contains(whole.utf8.count - calling.utf8.count) { return whole }
     }
     throw Self.fault
   }

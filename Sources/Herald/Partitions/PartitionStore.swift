@@ -18,6 +18,16 @@ enum PartitionStore {
       })
   }
 
+  /// Whether some month of events has rows and no statistics.
+  static func hasUnknownEvents(in db: any Queryable) throws -> Bool {
+    try db.one(
+      """
+      SELECT FROM pg_inherits i JOIN pg_stat_user_tables s ON s.relid = i.inhrelid
+      WHERE i.inhparent = 'events'::regclass AND s.n_live_tup >= 1000
+        AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL LIMIT 1
+      """) != nil
+  }
+
   /// Moves rows of the month out of the default partition. False when there is one already; throws
   /// SQLSTATE 55P03 when others are at the table for two seconds.
   @discardableResult

@@ -19,6 +19,17 @@ public struct Partitions: Sendable {
   static let chunk = 5000
   static let pageChunk = 2048
 
+  /// Tells the planner of months of events that it knows nothing of yet, whether there were any. Until
+  /// it does, which autovacuum may put off for a minute, a condition over events may read the wrong index
+  /// once for every user.
+  func analyzeNew() async throws -> Bool {
+    try await db.pool.write(timeout: .seconds(60)) { tx in
+      guard try PartitionStore.hasUnknownEvents(in: tx) else { return false }
+      try JobStore.analyze(.events, in: tx)
+      return true
+    }
+  }
+
   /// This month and the next ones of every table, and months that live rows have strayed from.
   func make(now: Date) async throws {
     let current = Month(of: now)

@@ -23,6 +23,8 @@ struct TimelineEntry: Sendable {
     for key in ["identity", "code"] {
       if let value = object[key] { object[key] = UserMask.masked(value, isPersonal: true) }
     }
+    // What happened is nobody's name.
+    if kind == .event, let name = data["name"] { object["name"] = name }
     return .object(object)
   }
 

@@ -10,7 +10,10 @@ enum UserMask {
     "telephone", "email", "mail", "address", "street", "addressline", "postcode", "zip", "zipcode",
     "birthday", "birthdate", "dateofbirth", "dob", "idcard", "idnumber", "passport", "ssn",
     "avatar", "ip", "ipaddress", "useragent", "wechat", "openid", "unionid", "qq", "weibo",
-    "recipient", "receiver", "consignee", "latitude", "longitude", "plate", "vin",
+    "recipient", "receiver", "consignee", "latitude", "longitude", "plate", "vin", "wechatid",
+    "姓名", "真实姓名", "名字", "昵称", "用户名", "收货人", "收件人", "联系人", "手机", "手机号", "手机号码", "电话",
+    "电话号码", "联系电话", "邮箱", "电子邮箱", "邮件", "地址", "收货地址", "详细地址", "家庭住址", "邮编", "生日",
+    "出生日期", "身份证", "身份证号", "护照", "护照号", "微信", "微信号", "微博", "头像", "车牌", "车牌号",
   ]
 
   static func isPersonal(_ field: String) -> Bool {

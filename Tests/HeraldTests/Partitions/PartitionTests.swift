@@ -37,6 +37,34 @@ import Testing
     ]
   }
 
+  @Test("are made known to the planner as soon as there is something in them")
+  func statistics() async throws {
+    try await PeopleAPI.with { api in
+      try await api.user("u")
+      try await api.partitions.make(now: Self.start)
+      #expect(try await !api.partitions.analyzeNew())
+      _ = try await api.db.pool.write { tx in
+        try tx.execute(
+          """
+          INSERT INTO events (user_id, name, ts, id, source, received_at)
+          SELECT u.id, 'viewed', \(Self.start), gen_random_uuid(), 'api', \(Self.start)
+          FROM users u, generate_series(1, 1500)
+          """)
+      }
+      // PostgreSQL counts a little later.
+      var isDone = false
+      for _ in 0..<300 where !isDone {
+        isDone = try await api.partitions.analyzeNew()
+        if !isDone { try await Task.sleep(for: .milliseconds(100)) }
+      }
+      #expect(isDone)
+      let known = try await api.count(
+        "SELECT max(reltuples)::bigint FROM pg_class WHERE relname LIKE 'events\\_2%' AND relkind = 'r'"
+      )
+      #expect(known == 1500)
+    }
+  }
+
   @Test("are made ahead of the clock, over the end of a year, by any number of processes")
   func ahead() async throws {
     try await PeopleAPI.with { api in
