@@ -146,20 +146,23 @@ extension PlanDocument.Link {
       reader.add("invalid", "coupon", "Only a link of channel 'coupon' names a coupon.")
     }
     after = reader.duration("after", range: TimeSpan.positive)
-    unless = reader.choice("unless", Receipt.Event.self)
+    unless = reader.choice("unless", WaitedFor.self).flatMap {
+      Receipt.Event(rawValue: $0.rawValue)
+    }
     if reader.has("after") != reader.has("unless") {
       reader.add(
         .required, reader.has("after") ? "unless" : "after",
         "'after' and 'unless' go together: how long to wait, and for which receipt.")
     }
-    if let unless, ![.delivered, .opened, .clicked].contains(unless) {
-      reader.add(
-        .invalidChoice, "unless", "One of 'delivered', 'opened', 'clicked' is expected here.")
-    }
     reader.finish()
     guard let channel else { return nil }
     index = reader.pointer.tokens.last.flatMap { Int($0) } ?? 0
     self.channel = channel
+  }
+
+  /// The receipts that make the next link needless.
+  private enum WaitedFor: String, CaseIterable {
+    case delivered, opened, clicked
   }
 
   /// The one link of a webhook step.

@@ -22,6 +22,8 @@ enum FirstKey {
         description: "Cannot write the first admin key to \(path); set HERALD_ADMIN_KEY instead.")
     }
     print("The first admin key is in \(path); keep it and delete the file.")
+    // What is no terminal gets it with the next 4 KiB otherwise.
+    fflush(nil)
   }
 
   private static func welcome(_ secret: String, _ address: String) -> String {

@@ -10,7 +10,7 @@ struct LiveTable {
   }
 
   private var state: String {
-    var words = [live["state"]?.stringValue ?? "draft"]
+    var words = [live["state"]?.stringValue ?? "not launched"]
     if let pause = live["auto_pause"]?["detail"]?.stringValue {
       words.append("by Herald: \(pause)")
     }

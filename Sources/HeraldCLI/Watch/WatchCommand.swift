@@ -75,10 +75,14 @@ struct PlanWatching: Sendable {
   func run() async throws {
     let began = ContinuousClock.now
     var silentSince = began
+    var failure: HeraldClient.Unreachable?
     while true {
       let spent = Int((ContinuousClock.now - began).components.seconds)
       let left = seconds.map { $0 - spent } ?? Self.longest
-      guard left > 0 else { return }
+      guard left > 0 else {
+        if let failure { throw failure }
+        return
+      }
       let reading = Mutex(Reading())
       do {
         let path = "/v1/plans/\(plan)/live?seconds=\(min(left, Self.longest))"
@@ -95,6 +99,7 @@ struct PlanWatching: Sendable {
       } catch let error as HeraldClient.Unreachable {
         if reading.withLock(\.isHeard) { silentSince = .now }
         guard ContinuousClock.now - silentSince < Self.patience else { throw error }
+        failure = error
         terminal.endFrame()
         terminal.say("\(error.description) Trying again.")
       }
@@ -105,7 +110,10 @@ struct PlanWatching: Sendable {
       case "revoked": throw Sentence("The key is no longer good.")
       default: break
       }
-      if reading.withLock(\.isHeard) { silentSince = .now }
+      if reading.withLock(\.isHeard) {
+        silentSince = .now
+        failure = nil
+      }
       try await Task.sleep(for: .seconds(1))
     }
   }
