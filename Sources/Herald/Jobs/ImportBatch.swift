@@ -63,7 +63,7 @@ struct ImportBatch {
         reading = .failure(JSONFault("invalid_csv", "Text follows a closing quote."))
       case .cells(let cells):
         guard let known = columns, let header = progress.columns else {
-          let header = cells.map { String(decoding: $0, as: UTF8.self) }
+          let header = try cells.map(ImportColumn.name)
           columns = try ImportColumn.read(header, for: kind)
           progress.columns = header
           continue

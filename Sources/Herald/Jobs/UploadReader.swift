@@ -36,6 +36,10 @@ struct UploadReader {
     let start = progress.offset
     var slices: [Slice] = []
     buffer = try fetch(start)
+    if start == 0, buffer.starts(with: [0xFF, 0xFE]) || buffer.starts(with: [0xFE, 0xFF]) {
+      throw HeraldError(
+        .invalid, "The file is UTF-16 text; save it as UTF-8 and send it again.")
+    }
     if start == 0, buffer.starts(with: CSVRecord.byteOrderMark) {
       position = CSVRecord.byteOrderMark.count
       progress.offset = position
