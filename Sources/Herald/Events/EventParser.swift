@@ -106,7 +106,11 @@ struct EventParser {
     }
     var draft = EventDraft()
     try cursor.openObject()
-    while let key = try cursor.nextKey() { try draft.read(key, &cursor) }
+    while let key = try cursor.nextKey() {
+      do throws(JSONFault) { try draft.read(key, &cursor) } catch {
+        throw error.inside(JSONPointer(tokens: [key]))
+      }
+    }
     return draft.finished(index, cursor.bytes, now: now)
   }
 
@@ -179,12 +183,10 @@ private struct EventDraft {
     var identities: [Identity] = []
     try cursor.openObject()
     while let kind = try cursor.nextKey() {
-      guard try cursor.peek() == .string else {
-        _ = try cursor.skipValue()
+      guard let text = try Self.identity(kind, &cursor) else {
         note(.typeMismatch, "user", kind, "An identity is a string; quote it.")
         continue
       }
-      let text = try cursor.string()
       do throws(IdentityFault) {
         identities.append(try IdentityForm.standard.identity(kind, text))
       } catch {
@@ -195,6 +197,19 @@ private struct EventDraft {
       note(.required, "user", "At least one identity is needed to know the user by.")
     } else {
       user = .identities(identities)
+    }
+  }
+
+  /// Nil, and skipped, when it is no string.
+  private static func identity(
+    _ kind: String, _ cursor: inout JSONCursor
+  ) throws(JSONFault) -> String? {
+    do throws(JSONFault) {
+      if try cursor.peek() == .string { return try cursor.string() }
+      _ = try cursor.skipValue()
+      return nil
+    } catch {
+      throw error.inside(JSONPointer(tokens: [kind]))
     }
   }
 

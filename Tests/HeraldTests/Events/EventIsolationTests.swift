@@ -38,6 +38,9 @@ struct EventIsolationTests {
       let rejected = try #require(answer.json["rejected"]?.arrayValue)
       #expect(rejected.map { $0["index"]?.intValue } == Array(1...bad.count))
       #expect(rejected.map { $0["code"]?.stringValue } == bad.map(\.code))
+      #expect(
+        rejected.map { $0["pointer"]?.stringValue }
+          == bad.enumerated().map { "/events/\($0 + 1)\($1.pointer)" })
       let deep = event(#","properties":{"a":\#(nested(40))}"#)
       let second = try await api.call(
         .post, "/v1/events", bytes: Array(#"{"events":[\#(deep),\#(event(""))]}"#.utf8))
