@@ -1,7 +1,7 @@
 extension JSONCursor {
   /// Passes over the next value by its brackets and quotes alone; the range of its bytes. It is not
-  /// checked: a cursor of its own must read it (`JSONCursor(bytes, from:)`) and must end where the
-  /// range does. What is wrong inside one element of an array need not fail the others.
+  /// checked: `isolated` must read it. What is wrong inside one element of an array need not fail
+  /// the others.
   public mutating func skipUnchecked() throws(JSONFault) -> Range<Int> {
     let kind = try peek()
     let start = offset
@@ -11,6 +11,24 @@ extension JSONCursor {
     case .null, .bool, .number: skipWord()
     }
     return start..<offset
+  }
+
+  /// Reads the value that `skipUnchecked` passed over. Throws what makes it, and so the whole text,
+  /// no JSON; any other fault is the value's alone. Pointers are relative to the value.
+  public func isolated<Value>(
+    _ range: Range<Int>, _ read: (inout JSONCursor) throws(JSONFault) -> Value
+  ) throws(JSONFault) -> Result<Value, JSONFault> {
+    var cursor = JSONCursor(bytes, from: range.lowerBound, limits: limits)
+    do throws(JSONFault) {
+      let value = try read(&cursor)
+      guard cursor.offset == range.upperBound else {
+        throw JSONFault(.invalidJSON, "A closing bracket does not fit its opening one.")
+      }
+      return .success(value)
+    } catch {
+      if error.code == .invalidJSON { throw error }
+      return .failure(error)
+    }
   }
 
   private mutating func skipBrackets() throws(JSONFault) {

@@ -10,6 +10,10 @@ public struct BodyStream: AsyncSequence, Sendable {
   }
 
   private let source: Source
+  private var observer: Observer?
+
+  /// Is given every piece as it is read, and nil at the end of a body that came whole.
+  public typealias Observer = @Sendable ([UInt8]?) -> Void
 
   init(_ channel: BodyChannel, gzip: Bool, limit: Int) {
     source = .channel(channel, gzip: gzip, limit: limit)
@@ -18,12 +22,22 @@ public struct BodyStream: AsyncSequence, Sendable {
   /// A stream of what is given, for callers of a handler that have no connection.
   public init(pieces: [[UInt8]]) { source = .pieces(pieces) }
 
+  /// The same body, watched while somebody reads it.
+  public func observed(by observer: @escaping Observer) -> BodyStream {
+    var copy = self
+    copy.observer = observer
+    return copy
+  }
+
   public func makeAsyncIterator() -> Iterator {
-    switch source {
-    case .channel(let channel, let gzip, let limit):
-      Iterator(channel: channel, inflates: gzip, limit: limit)
-    case .pieces(let pieces): Iterator(pieces: pieces[...])
-    }
+    var iterator =
+      switch source {
+      case .channel(let channel, let gzip, let limit):
+        Iterator(channel: channel, inflates: gzip, limit: limit)
+      case .pieces(let pieces): Iterator(pieces: pieces[...])
+      }
+    iterator.observer = observer
+    return iterator
   }
 
   public struct Iterator: AsyncIteratorProtocol {
@@ -32,6 +46,7 @@ public struct BodyStream: AsyncSequence, Sendable {
     private var inflates: Bool
     private var inflater: Inflater?
     private var pieces: ArraySlice<[UInt8]> = []
+    fileprivate var observer: Observer?
 
     init(channel: BodyChannel, inflates: Bool, limit: Int) {
       self.channel = channel
@@ -47,6 +62,12 @@ public struct BodyStream: AsyncSequence, Sendable {
     }
 
     public mutating func next() async throws -> [UInt8]? {
+      let piece = try await read()
+      observer?(piece)
+      return piece
+    }
+
+    private mutating func read() async throws -> [UInt8]? {
       guard let channel else { return pieces.popFirst() }
       guard inflates else { return try await channel.take() }
       while true {

@@ -41,7 +41,7 @@ struct EndpointRunner: Sendable {
       guard endpoint.takesIdempotencyKey, let key = request.headers["idempotency-key"] else {
         return try await endpoint.handler(call)
       }
-      return try await idempotency.run(key, call) { try await answer(call, endpoint) }
+      return try await idempotency.run(key, call) { try await answer($0, endpoint) }
     } catch {
       return problem(error, request)
     }
@@ -110,6 +110,9 @@ struct EndpointRunner: Sendable {
   /// Maps what stores and libraries throw. PostgreSQL's DETAIL never gets here.
   static func heraldError(_ error: any Error) -> HeraldError {
     if let error = error as? HeraldError { return error }
+    if let fault = error as? HTTPFault {
+      return HeraldError(ErrorCode(fault.code, fault.status), fault.detail)
+    }
     guard let error = error as? PostgresError else {
       return HeraldError(.unexpected, "\(error)")
     }

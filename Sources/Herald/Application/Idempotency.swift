@@ -11,12 +11,15 @@ final class IdempotencyMark: Sendable {
   @TaskLocal static var current: IdempotencyMark?
 
   let scope: [UInt8]
-  let fingerprint: [UInt8]
+  private let fingerprint: @Sendable () -> [UInt8]
   private let now: Date
   private let written = Mutex(false)
   private let refused = Mutex(false)
 
-  init(scope: [UInt8], fingerprint: [UInt8], now: Date) {
+  /// `fingerprint` is asked for when the mark is left.
+  init(
+    scope: [UInt8], fingerprint: @escaping @autoclosure @Sendable () -> [UInt8], now: Date
+  ) {
     self.scope = scope
     self.fingerprint = fingerprint
     self.now = now
@@ -36,7 +39,7 @@ final class IdempotencyMark: Sendable {
   /// 409 when another process holds the key.
   func leave(in tx: Transaction) throws {
     guard try IdempotencyStore.lock(scope, in: tx),
-      try IdempotencyStore.mark(scope, fingerprint, now: now, in: tx)
+      try IdempotencyStore.mark(scope, fingerprint(), now: now, in: tx)
     else {
       refused.withLock { $0 = true }
       throw HeraldError.idempotencyRunning
@@ -45,7 +48,8 @@ final class IdempotencyMark: Sendable {
 }
 
 /// `Idempotency-Key` of POST requests, kept 24 hours: same key and body give the same answer, the
-/// effect happens once. Keys are scoped by API key.
+/// effect happens once. Keys are scoped by API key. What is answered before a streamed body was read
+/// to its end is kept under no key: the whole body may follow under the same one.
 public final class Idempotency: Sendable {
   private let db: Database
   private let running = Mutex<Set<[UInt8]>>([])
@@ -55,7 +59,7 @@ public final class Idempotency: Sendable {
   init(db: Database) { self.db = db }
 
   func run(
-    _ key: String, _ call: Call, _ body: @Sendable () async throws -> Response
+    _ key: String, _ call: Call, _ body: @Sendable (Call) async throws -> Response
   ) async throws -> Response {
     let key = key.hasPrefix("\"") && key.hasSuffix("\"") ? String(key.dropFirst().dropLast()) : key
     guard (1...255).contains(key.utf8.count),
@@ -65,11 +69,10 @@ public final class Idempotency: Sendable {
         .badQuery, "Idempotency-Key must have 1 to 255 printable ASCII characters without blanks.")
     }
     let scope = SHA256.hash(Array("\(call.caller.keyID)\u{0}\(key)".utf8))
-    var hash = SHA256()
-    hash.update(Array("\(call.request.method.rawValue) \(call.request.path)\u{0}".utf8))
-    for (name, value) in call.request.query { hash.update(Array("\(name)\u{0}\(value)\u{0}".utf8)) }
-    hash.update(call.request.body)
-    let fingerprint = hash.finalize()
+    let fingerprint = RequestFingerprint(call.request)
+    var request = call.request
+    request.bodyStream = request.bodyStream.map(fingerprint.counting)
+    let counted = Call(request: request, caller: call.caller, now: call.now)
     guard running.withLock({ $0.insert(scope).inserted }) else {
       throw HeraldError.idempotencyRunning
     }
@@ -77,14 +80,16 @@ public final class Idempotency: Sendable {
 
     let since = call.now.addingTimeInterval(-Self.horizon)
     if let known = try await db.read({ try IdempotencyStore.find(scope, since: since, in: $0) }) {
-      return try known.replay(fingerprint: fingerprint)
+      if let stream = request.bodyStream { for try await _ in stream {} }
+      return try known.replay(fingerprint: fingerprint.value)
     }
-    let mark = IdempotencyMark(scope: scope, fingerprint: fingerprint, now: call.now)
-    let response = try await IdempotencyMark.$current.withValue(mark) { try await body() }
-    guard !mark.isRefused, response.status < 500, response.status != 429, response.status != 401,
+    let mark = IdempotencyMark(scope: scope, fingerprint: fingerprint.value, now: call.now)
+    let response = try await IdempotencyMark.$current.withValue(mark) { try await body(counted) }
+    guard !mark.isRefused, fingerprint.isWhole, response.status < 500, response.status != 429,
+      response.status != 401,
       case .bytes(let bytes) = response.body
     else { return response }
-    let stored = StoredAnswer(response, bytes, fingerprint)
+    let stored = StoredAnswer(response, bytes, fingerprint.value)
     try await db.pool.write { try IdempotencyStore.save(scope, stored, now: call.now, in: $0) }
     return response
   }

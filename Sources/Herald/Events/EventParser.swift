@@ -10,7 +10,8 @@ struct EventRejection: Sendable {
 }
 
 /// Reads `{"events": […]}` in one pass. Properties stay the bytes they came in; an event with a fault
-/// is rejected by itself. Only what is no JSON at all, or no such body, fails the whole.
+/// is rejected by itself, one that JSON allows and Herald does not too. Only what is no JSON at all,
+/// or no such body, fails the whole.
 struct EventParser {
   /// Events of one request.
   static let limit = 10_000
@@ -47,7 +48,7 @@ struct EventParser {
     line: [UInt8], now: Date
   ) throws(JSONFault) -> Result<NewEvent, JSONFault> {
     var parser = EventParser(line, now: now)
-    let event = try parser.readEvent(0)
+    let event = try Self.readEvent(0, &parser.cursor, now: now)
     try parser.cursor.end()
     return event
   }
@@ -80,10 +81,14 @@ struct EventParser {
       guard index < Self.limit else {
         throw JSONFault(.tooLong, "At most \(Self.limit) events can be sent at once.")
       }
+      let range = try cursor.skipUnchecked()
       do throws(JSONFault) {
-        switch try readEvent(index) {
-        case .success(let event): events.append(event)
-        case .failure(let fault): reject(index, fault)
+        let reading = try cursor.isolated(range) { [now] cursor throws(JSONFault) in
+          try Self.readEvent(index, &cursor, now: now)
+        }
+        switch reading {
+        case .success(.success(let event)): events.append(event)
+        case .success(.failure(let fault)), .failure(let fault): reject(index, fault)
         }
       } catch {
         throw error.inside(JSONPointer(tokens: [String(index)]))
@@ -92,14 +97,20 @@ struct EventParser {
     }
   }
 
-  private mutating func readEvent(_ index: Int) throws(JSONFault) -> Result<NewEvent, JSONFault> {
+  private static func readEvent(
+    _ index: Int, _ cursor: inout JSONCursor, now: Date
+  ) throws(JSONFault) -> Result<NewEvent, JSONFault> {
     guard try cursor.peek() == .object else {
       _ = try cursor.skipValue()
       return .failure(JSONFault(.typeMismatch, "An event is an object."))
     }
     var draft = EventDraft()
     try cursor.openObject()
-    while let key = try cursor.nextKey() { try draft.read(key, &cursor) }
+    while let key = try cursor.nextKey() {
+      do throws(JSONFault) { try draft.read(key, &cursor) } catch {
+        throw error.inside(JSONPointer(tokens: [key]))
+      }
+    }
     return draft.finished(index, cursor.bytes, now: now)
   }
 
@@ -172,12 +183,10 @@ private struct EventDraft {
     var identities: [Identity] = []
     try cursor.openObject()
     while let kind = try cursor.nextKey() {
-      guard try cursor.peek() == .string else {
-        _ = try cursor.skipValue()
+      guard let text = try Self.identity(kind, &cursor) else {
         note(.typeMismatch, "user", kind, "An identity is a string; quote it.")
         continue
       }
-      let text = try cursor.string()
       do throws(IdentityFault) {
         identities.append(try IdentityForm.standard.identity(kind, text))
       } catch {
@@ -188,6 +197,19 @@ private struct EventDraft {
       note(.required, "user", "At least one identity is needed to know the user by.")
     } else {
       user = .identities(identities)
+    }
+  }
+
+  /// Nil, and skipped, when it is no string.
+  private static func identity(
+    _ kind: String, _ cursor: inout JSONCursor
+  ) throws(JSONFault) -> String? {
+    do throws(JSONFault) {
+      if try cursor.peek() == .string { return try cursor.string() }
+      _ = try cursor.skipValue()
+      return nil
+    } catch {
+      throw error.inside(JSONPointer(tokens: [kind]))
     }
   }
 

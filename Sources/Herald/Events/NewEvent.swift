@@ -21,6 +21,9 @@ public struct NewEvent: Sendable {
   public let name: String
   /// The client's; nil for the time of receipt.
   public let timestamp: Date?
+  /// The time that the client's own clock gave, where `timestamp` is corrected by the time of
+  /// receipt: the same each time the event is sent.
+  public let originalTimestamp: Date?
   /// A JSON object, as it came.
   public let properties: [UInt8]
   /// A JSON object: what the sender said of the event's circumstances.
@@ -30,7 +33,8 @@ public struct NewEvent: Sendable {
 
   public init(
     index: Int, messageID: String?, user: Subject, former: FormerName? = nil, name: String,
-    timestamp: Date?, properties: [UInt8], context: [UInt8]? = nil, change: UserChange? = nil
+    timestamp: Date?, originalTimestamp: Date? = nil, properties: [UInt8],
+    context: [UInt8]? = nil, change: UserChange? = nil
   ) {
     self.index = index
     self.messageID = messageID
@@ -38,6 +42,7 @@ public struct NewEvent: Sendable {
     self.former = former
     self.name = name
     self.timestamp = timestamp
+    self.originalTimestamp = originalTimestamp
     self.properties = properties
     self.context = context
     self.change = change
@@ -93,8 +98,8 @@ public struct IncomingEvent: Sendable {
   public var timestamp: Date { event.timestamp ?? receivedAt }
 
   /// By which the message is known again: the first 16 bytes of SHA-256(source ‖ 0 ‖ message_id).
-  /// Without a message_id the content stands in when the client gave the time; an event without
-  /// either is new each time it comes.
+  /// Without a message_id the content stands in when the client gave the time, which counts as it
+  /// was given; an event without either is new each time it comes.
   public var key: UUID? {
     var hash = SHA256()
     hash.update(source.utf8)
@@ -103,7 +108,7 @@ public struct IncomingEvent: Sendable {
       hash.update(messageID.utf8)
       return UUID(prefixOf: hash.finalize())
     }
-    guard let timestamp = event.timestamp else { return nil }
+    guard let timestamp = event.originalTimestamp ?? event.timestamp else { return nil }
     hash.update(0)
     switch event.user {
     case .id(let id): hash.update(id.text.utf8)

@@ -8,8 +8,9 @@ enum CSVRecord {
     case record([[UInt8]], next: Int, lines: Int)
     /// The buffer ends before the record does.
     case incomplete
-    /// Text after a closing quote; the record, up to its line's end, is lost.
-    case malformed(next: Int, lines: Int)
+    /// Text after a closing quote, or a quote that is never closed; the record, up to its line's
+    /// end, is lost. `opened` and `closed`: how many lines into the record that quote does so.
+    case malformed(next: Int, lines: Int, opened: Int, closed: Int?)
   }
 
   static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -21,10 +22,12 @@ enum CSVRecord {
     var lines = 1
     while true {
       var field: [UInt8] = []
+      let opened = lines - 1
       if index < bytes.count, bytes[index] == quote {
         guard let end = readQuoted(bytes, index + 1, into: &field, &lines) else {
           // At the very end an unclosed quote can never be closed.
-          return isLast ? .malformed(next: bytes.count, lines: lines) : .incomplete
+          guard isLast else { return .incomplete }
+          return .malformed(next: bytes.count, lines: lines, opened: opened, closed: nil)
         }
         index = end
       } else {
@@ -45,7 +48,8 @@ enum CSVRecord {
       } else {
         while index < bytes.count, bytes[index] != lineFeed { index += 1 }
         if index == bytes.count, !isLast { return .incomplete }
-        return .malformed(next: min(index + 1, bytes.count), lines: lines)
+        return .malformed(
+          next: min(index + 1, bytes.count), lines: lines, opened: opened, closed: lines - 1)
       }
     }
   }

@@ -5,8 +5,11 @@ import Postgres
 /// The next records of a job's upload, read and stored in the transaction that also moves the job on:
 /// whatever kills the process, no record is lost or done twice.
 struct ImportBatch {
-  /// Of one record; a quote that was never closed would make one of the whole file.
+  /// Of one record.
   static let recordBytes = 1 << 20
+  /// Of a longer record, which is left out by itself when it ends within so many; a quote that was
+  /// never closed would make one of the whole file.
+  static let searchBytes = 8 << 20
 
   let job: Job
   let kind: Job.Kind
@@ -59,11 +62,16 @@ struct ImportBatch {
       let reading: Result<ImportRecord, JSONFault>
       switch slice.content {
       case .line(let bytes): reading = reader.read(line: bytes)
-      case .malformed:
-        reading = .failure(JSONFault("invalid_csv", "Text follows a closing quote."))
+      case .malformed(let detail):
+        if job.format == .csv, columns == nil { throw Self.noHeader(slice.line, detail) }
+        reading = .failure(JSONFault("invalid_csv", detail))
+      case .tooLong(let bytes):
+        let detail = "A record has at most 1 MiB; this one has \(bytes) bytes."
+        if job.format == .csv, columns == nil { throw Self.noHeader(slice.line, detail) }
+        reading = .failure(JSONFault(.tooLong, detail))
       case .cells(let cells):
         guard let known = columns, let header = progress.columns else {
-          let header = cells.map { String(decoding: $0, as: UTF8.self) }
+          let header = try cells.map(ImportColumn.name)
           columns = try ImportColumn.read(header, for: kind)
           progress.columns = header
           continue
@@ -76,6 +84,10 @@ struct ImportBatch {
       }
     }
     return (records, faults)
+  }
+
+  private static func noHeader(_ line: Int, _ detail: String) -> HeraldError {
+    HeraldError(.invalid, "The header on line \(line) cannot be read. \(detail)")
   }
 
   private func store(_ records: [Placed], in tx: Transaction) throws -> [RecordFault] {

@@ -14,6 +14,15 @@ enum ImportColumn: Sendable, Equatable {
   case property(String)
   case ignored
 
+  /// A cell of the header as text, which what is no UTF-8 is not.
+  static func name(_ cell: [UInt8]) throws -> String {
+    guard let name = String(validating: cell, as: UTF8.self), !cell.contains(0) else {
+      throw HeraldError(
+        .invalid, "The header is not UTF-8 text; save the file as UTF-8 and send it again.")
+    }
+    return name
+  }
+
   /// Throws, with a sentence for the job's `problem`, when the header is not usable.
   static func read(_ header: [String], for kind: Job.Kind) throws -> [ImportColumn] {
     var seen: Set<[UInt8]> = []

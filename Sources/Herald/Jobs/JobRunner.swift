@@ -70,14 +70,26 @@ public struct JobRunner: Sendable {
     guard let job = claimed else { return false }
     do {
       try await work(job.id, lease)
-    } catch let error as HeraldError where error.code != .unavailable {
-      try await fail(job.id, error.code == .unexpected ? Self.unexpected : error.message)
-      logger.warning("job failed", metadata: ["job": "\(job.id)", "error": "\(error.message)"])
-    } catch let error as PostgresError where !error.isUnavailable && error.kind != .cancelled {
-      try await fail(job.id, Self.unexpected)
-      logger.error("job failed", metadata: ["job": "\(job.id)", "error": "\(error)"])
+    } catch {
+      guard let problem = Self.problem(error) else { throw error }
+      logger.log(
+        level: problem == Self.unexpected ? .error : .warning, "job failed",
+        metadata: ["job": "\(job.id)", "error": "\(error)"])
+      try await fail(job.id, problem)
     }
     return true
+  }
+
+  /// What a job that met this has failed of; nil when it can go on later, because only the database
+  /// is away or the process ends.
+  private static func problem(_ error: any Error) -> String? {
+    switch error {
+    case is CancellationError: nil
+    case let error as HeraldError where error.code == .unavailable: nil
+    case let error as HeraldError where error.code != .unexpected: error.message
+    case let error as PostgresError where error.isUnavailable || error.kind == .cancelled: nil
+    default: unexpected
+    }
   }
 
   private static let unexpected = "Something went wrong inside Herald; its log has it."
@@ -149,7 +161,9 @@ public struct JobRunner: Sendable {
     _ = try JobStore.end(job.id, .completed, now: now, in: tx)
   }
 
+  /// PostgreSQL has no text for U+0000, and a job that cannot be ended would begin again.
   private func fail(_ id: UUID, _ problem: String) async throws {
+    let problem = problem.replacingOccurrences(of: "\0", with: "\u{FFFD}")
     try await db.pool.write { [now] tx in
       _ = try JobStore.end(id, .failed, problem: problem, now: now(), in: tx)
     }

@@ -33,7 +33,8 @@ public struct Jobs: Sendable {
       throw HeraldError(.forbidden, "A key with a user scope cannot import; use the batch calls.")
     }
     let id = UUIDv7.next(now: now)
-    try await db.write { tx in
+    // Not by `db.write`: an Idempotency-Key is used up when the whole upload is queued.
+    try await db.pool.write { tx in
       if case .segment(let key) = kind {
         guard try SegmentStore.load(key, in: tx).segment.kind == .list else {
           throw HeraldError(
@@ -55,9 +56,6 @@ public struct Jobs: Sendable {
       _ = try? await db.pool.write { tx in
         try JobStore.end(
           id, .failed, problem: "The upload broke off; send the file again.", now: now, in: tx)
-      }
-      if let fault = error as? HTTPFault {
-        throw HeraldError(ErrorCode(fault.code, fault.status), fault.detail)
       }
       throw error
     }
@@ -86,7 +84,7 @@ public struct Jobs: Sendable {
     if !buffer.isEmpty { try await add(buffer, chunks, to: id) }
     let size = bytes
     let records = format == .csv ? max(0, counter.records - 1) : counter.records
-    let isQueued = try await db.pool.write { tx in
+    let isQueued = try await db.write { tx in
       try JobStore.queue(id, bytes: size, total: records, now: now, in: tx)
     }
     if !isQueued { throw HeraldError(.wrongState, "The job was cancelled meanwhile.") }

@@ -63,16 +63,12 @@ struct TrackingBody {
 
   /// The message at a place. A fault other than of JSON's syntax is the message's alone.
   func message(at range: Range<Int>) throws(HeraldError) -> Result<TrackingMessage, JSONFault> {
-    var cursor = JSONCursor(bytes, from: range.lowerBound)
     do throws(JSONFault) {
-      let message = try TrackingMessage(&cursor)
-      guard cursor.offset == range.upperBound else {
-        throw JSONFault(.invalidJSON, "A closing bracket does not fit its opening one.")
+      return try JSONCursor(bytes).isolated(range) { cursor throws(JSONFault) in
+        try TrackingMessage(&cursor)
       }
-      return .success(message)
     } catch {
-      if error.code == .invalidJSON { throw Self.refusal(error) }
-      return .failure(error)
+      throw Self.refusal(error)
     }
   }
 

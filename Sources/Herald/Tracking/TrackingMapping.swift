@@ -19,7 +19,7 @@ struct TrackingMapping {
     if let fault = message.fault { throw fault }
     let kind = try kind(of: message)
     let (identities, former) = try identities(of: message, kind)
-    let (timestamp, note) = time(of: message)
+    let (timestamp, original, note) = time(of: message)
     if let id = message.messageID, id.unicodeScalars.count > 256 || Self.hasControls(id) {
       throw Self.fault(
         .invalidFormat, "messageId", "A messageId has at most 256 characters, none for control.")
@@ -29,7 +29,7 @@ struct TrackingMapping {
       event: NewEvent(
         index: index, messageID: message.messageID,
         user: .identities(Array(Set(identities + found)).byPriority()), former: former,
-        name: try name(of: message, kind), timestamp: timestamp,
+        name: try name(of: message, kind), timestamp: timestamp, originalTimestamp: original,
         properties: try properties(of: message, kind), context: context(of: message, timestamp),
         change: change), note: note)
   }
@@ -93,19 +93,21 @@ struct TrackingMapping {
 
   // MARK: - When
 
-  /// Nil for the time of receipt. A clock that cannot be read is no reason to lose the event.
-  private func time(of message: TrackingMessage) -> (Date?, JSONFault?) {
+  /// The time by our clock, nil for that of receipt, and by the client's. A clock that cannot be
+  /// read is no reason to lose the event.
+  private func time(of message: TrackingMessage) -> (Date?, original: Date?, JSONFault?) {
     let key = message.originalTimestamp == nil ? "timestamp" : "originalTimestamp"
-    guard let text = message.originalTimestamp ?? message.timestamp else { return (nil, nil) }
+    guard let text = message.originalTimestamp ?? message.timestamp else { return (nil, nil, nil) }
+    let original = TrackingClock.instant(text)
     let sent = (message.sentAt ?? body.sentAt).flatMap(TrackingClock.instant)
-    if let original = TrackingClock.instant(text),
+    if let original,
       let corrected = TrackingClock.corrected(
         original: original, sent: sent, received: receivedAt)
     {
-      return (corrected, nil)
+      return (corrected, original, nil)
     }
     return (
-      nil,
+      nil, original,
       Self.fault(
         .invalidFormat, key,
         "This is no instant since 1970 of ISO 8601; the time of receipt was taken.")

@@ -31,7 +31,11 @@ struct TrackingMessage {
       return
     }
     try cursor.openObject()
-    while let key = try cursor.nextKey() { try read(key, &cursor) }
+    while let key = try cursor.nextKey() {
+      do throws(JSONFault) { try read(key, &cursor) } catch {
+        throw error.inside(JSONPointer(tokens: [key]))
+      }
+    }
   }
 
   private mutating func read(_ key: String, _ cursor: inout JSONCursor) throws(JSONFault) {

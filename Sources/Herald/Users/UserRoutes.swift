@@ -176,27 +176,6 @@ extension JSONValue {
   }
 }
 
-extension Call {
-  /// The items of a batch, each with its own faults: a bad one does not spoil the others.
-  func readItems<Item>(
-    _ key: String, count: ClosedRange<Int>, _ read: (ObjectReader, Faults) -> Item?
-  ) throws -> [Result<Item, HeraldError>] {
-    let elements: [ObjectReader.Element] = try self.read { reader, _ in
-      reader.array(key, required: true, count: count)
-    }
-    return elements.map { element in
-      let faults = Faults()
-      guard let reader = ObjectReader(element.value, at: element.pointer, faults: faults) else {
-        return .failure(HeraldError.invalid(faults.all))
-      }
-      let item = read(reader, faults)
-      reader.finish()
-      guard faults.isEmpty, let item else { return .failure(HeraldError.invalid(faults.all)) }
-      return .success(item)
-    }
-  }
-}
-
 extension TimelineFilter {
   /// Of `kind`, `name`, `from` and `until` in the query.
   fileprivate init(_ request: Request) throws {

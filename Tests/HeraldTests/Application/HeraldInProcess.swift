@@ -76,7 +76,7 @@ final class HeraldInProcess: Sendable {
 
   func call(
     _ method: HTTPMethod, _ target: String, raw bytes: [UInt8], headers: HTTPHeaders,
-    from address: String = "127.0.0.1"
+    stream: BodyStream? = nil, from address: String = "127.0.0.1"
   ) async throws -> Answer {
     let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
     guard case .found(let route, let parameters) = router.match(method, parts[0]) else {
@@ -89,7 +89,7 @@ final class HeraldInProcess: Sendable {
       parameters: parameters, pattern: route.pattern)
     if case .streamed = route.body {
       request.body = []
-      request.bodyStream = BodyStream(pieces: [bytes])
+      request.bodyStream = stream ?? BodyStream(pieces: [bytes])
     }
     switch route.handler {
     case .immediate(let handler): return try await Self.answer(handler(request))

@@ -158,10 +158,10 @@ import Testing
         caller: Caller(keyID: UUID(), principal: "p", role: .admin), now: herald.clock.now)
       let first = Idempotency(db: db)
       let second = Idempotency(db: db)
-      let refused = try await second.run("k", call) {
+      let refused = try await second.run("k", call) { _ in
         // Between this one's look and its write the first process does everything.
         let answer = try await IdempotencyMark.$current.withValue(nil) {
-          try await first.run("k", call) {
+          try await first.run("k", call) { _ in
             try await db.write { tx in _ = try tx.execute("UPDATE plans_epoch SET epoch = 2") }
             return .json(201, "done")
           }
@@ -176,7 +176,7 @@ import Testing
       }
       #expect(refused.status == 409)
       #expect(try await herald.count("SELECT epoch FROM plans_epoch") == 2)
-      let again = try await first.run("k", call) { .json(500, "never") }
+      let again = try await first.run("k", call) { _ in .json(500, "never") }
       #expect(again.status == 201)
     }
   }

@@ -78,7 +78,7 @@ struct EventsTests {
     arguments: [
       ("{", 400), ("[]", 422), ("{}", 422), (#"{"events":{}}"#, 422),
       (#"{"events":[],"x":1}"#, 422),
-      (#"{"events":[{"name":"a","name":"b"}]}"#, 400), (#"{"events":[]} x"#, 400),
+      (#"{"events":[{"name":"a","name":"b"}]}"#, 200), (#"{"events":[]} x"#, 400),
       (#"{"events":[]}"#, 200),
     ])
   func bodies(text: String, status: Int) async throws {

@@ -14,7 +14,7 @@ struct CSVRecordTests {
       case .record(let cells, let next, _):
         records.append(cells.map { String(decoding: $0, as: UTF8.self) })
         place = next
-      case .malformed(let next, _):
+      case .malformed(let next, _, _, _):
         records.append(nil)
         place = next
       case .incomplete: return records
