@@ -81,17 +81,19 @@ struct EventParser {
       guard index < Self.limit else {
         throw JSONFault(.tooLong, "At most \(Self.limit) events can be sent at once.")
       }
-      let range = try cursor.skipUnchecked()
+      let start = cursor
       do throws(JSONFault) {
-        let reading = try cursor.isolated(range) { [now] cursor throws(JSONFault) in
-          try Self.readEvent(index, &cursor, now: now)
-        }
-        switch reading {
-        case .success(.success(let event)): events.append(event)
-        case .success(.failure(let fault)), .failure(let fault): reject(index, fault)
+        switch try Self.readEvent(index, &cursor, now: now) {
+        case .success(let event): events.append(event)
+        case .failure(let fault): reject(index, fault)
         }
       } catch {
-        throw error.inside(JSONPointer(tokens: [String(index)]))
+        guard error.code != .invalidJSON else {
+          throw error.inside(JSONPointer(tokens: [String(index)]))
+        }
+        reject(index, error)
+        cursor = start
+        _ = try cursor.skipUnchecked()
       }
       index += 1
     }
