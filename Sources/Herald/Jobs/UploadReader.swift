@@ -56,7 +56,8 @@ struct UploadReader {
           throw endless
         }
         // As much again as was read in vain: looking once more costs no more than reading.
-        let goal = buffer.count + max(1, buffer.count - position)
+        let goal = min(
+          buffer.count + max(1, buffer.count - position), position + ImportBatch.searchBytes + 1)
         while buffer.count < goal, start + buffer.count < total {
           let more = try fetch(start + buffer.count)
           guard !more.isEmpty else {
