@@ -49,70 +49,38 @@ class Pressure:
             lambda at: zone.midnight(clocks.first_day(begin(at) + clocks.LENGTHS[unit], unit)),
         )
 
-    def refusal(self, way, step, link, channel, now, morning):
-        """The cap that holds longest, with the instant until which; None when all have room.
-
-        Of what is decided at one instant any may come first. Where that decides, Herald's order is
-        taken: one of those that the caps allow. `morning`: until when the night would put it off."""
-        if not self.caps:
-            return None
-        person, category = way.person, way.plan.document.get("category")
-        row = self.world.deliveries.get((*way.key, step))
-        known = [
-            use
-            for use in self.uses[person.id]
-            if (use.delivery, use.link) != (row and row["id"], link) and use.at <= now
-        ]
+    def counted(self, way, now):
+        """The uses that may count at an instant: of what is decided at one instant any may come first."""
+        if not self.caps or not way.plan.marketing:
+            return [[]]
+        known = [use for use in self.uses[way.person.id] if use.at <= now]
         older = [use for use in known if use.at < now and use.kept]
-        beside = [use for use in known if use.at == now]
-        caps = [
-            (cap, cap.get("limit", 1), *self.span(cap, person))
-            for cap in self.caps
-            if self.covers(cap, channel, category)
+        beside = [use for use in known if use.at == now][:8]
+        return [
+            older + [use for n, use in enumerate(beside) if taken >> n & 1]
+            for taken in range(1 << len(beside))
         ]
-        orders = {
-            self.worst(caps, older + [use for n, use in enumerate(beside) if taken >> n & 1], now)
-            for taken in range(1 << min(len(beside), 8))
-        }
-        return orders.pop() if len(orders) == 1 else self.taken(way, row, link, now, orders, morning)
 
-    def worst(self, caps, uses, now):
+    def refusal(self, way, link, channel, uses, now):
+        """The cap that holds longest, with the instant until which; None when all have room."""
+        row, category = way.row(), way.plan.document.get("category")
         worst = None
-        for cap, limit, counts, end in caps:
+        for cap in self.caps:
+            if not self.covers(cap, channel, category):
+                continue
+            limit, (counts, end) = cap.get("limit", 1), self.span(cap, way.person)
             counted = [
                 use.at
                 for use in uses
-                if counts(use.at, now) and self.covers(cap, use.channel, use.category)
+                if (use.delivery, use.link) != (row and row["id"], link)
+                and counts(use.at, now)
+                and self.covers(cap, use.channel, use.category)
             ]
             if len(counted) >= limit:
                 until = max(end(counted[len(counted) - limit]), now + 1)
                 if worst is None or worst[1] < until:
                     worst = ("minimum_gap" if "gap" in cap else "capped", until)
         return worst
-
-    def taken(self, way, row, link, now, orders, morning):
-        """Which of several outcomes is Herald's, by what it wrote of the delivery."""
-        if row is None:
-            return None
-        codes = {order[0]: order for order in orders if order}
-        rows = [self.world.tried.get((row["id"], link, number)) for number in range(9)]
-        of_now = [one for one in rows if one and clocks.instant(one["started_at"]) == now]
-        settled = clocks.instant(row["settled_at"])
-        if of_now:
-            return codes.get(of_now[0]["reason"]) if of_now[0]["try"] == 0 else None
-        if settled == now:
-            return codes.get(row["reason"])
-        # It was put off, by the caps or by the night.
-        dues = [(order[1], order) for order in orders if order and self.waits(way, *order)]
-        if settled is None:
-            dues = dues if row["gate"] == "caps" else []
-        elif morning is not None and None in orders:
-            dues.append((morning, None))
-        fitting = [due for due in dues if settled is None or due[0] <= settled]
-        if fitting:
-            return max(fitting, key=lambda due: due[0])[1]
-        # It did not go out by this link: another one waits for room.
-        return next(iter(codes.values()), None) if morning is None else None
 
     def waits(self, way, code, until):
         """Whether the plan would rather wait for room, and may still send then."""

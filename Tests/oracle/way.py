@@ -231,40 +231,79 @@ class Way:
         if reason is not None:
             self.give_up(reason, "exit", chain[self.link]["channel"], now)
             return self.end("exited", reason, now)
+        verdicts = self.verdicts(now)
+        # Where the order of one instant decides, Herald's is taken, if there is one that explains it.
+        fitting = [one for one in verdicts if self.fits(one, now)] if len(verdicts) > 1 else verdicts
+        kind, *what = (fitting or verdicts)[0]
+        if kind == "call":
+            return self.hand_over(*what, step, now)
+        if kind == "skip":
+            return self.skip(*what, now)
+        self.due = what[0]
+
+    def row(self):
+        """Herald's record of the delivery."""
+        return self.person.world.deliveries.get((*self.key, self.plan.steps[self.step]["id"]))
+
+    def verdicts(self, now):
+        """What may become of the delivery at an instant: ("call", link), ("due", instant) or ("skip",
+        reason, gate, channel)."""
+        step = self.plan.steps[self.step]
         if self.plan.opens is not None and now < self.plan.opens:
-            self.due = self.plan.opens
-            return None
+            return [("due", self.plan.opens)]
         if not self.plan.open_at(now):
-            return self.skip("outside_window", "window", None, now)
+            return [("skip", "outside_window", "window", None)]
         if "not_after" in step and now > self.arrived + clocks.span(step["not_after"]):
-            return self.skip("expired", "expiry", None, now)
+            return [("skip", "expired", "expiry", None)]
+        verdicts = [
+            self.verdict(step["send"]["chain"], uses, now)
+            for uses in self.person.world.pressure.counted(self, now)
+        ]
+        return list(dict.fromkeys(verdicts))
+
+    def verdict(self, chain, uses, now):
+        """With these uses of the caps."""
+        pressure = self.person.world.pressure
         refused, later = None, None
         for number in range(self.link, len(chain)):
             link = chain[number]
             refused = self.unfit(link["channel"])
             if refused is None and self.plan.marketing:
-                full = self.person.world.pressure.refusal(
-                    self, step["id"], number, link["channel"], now, self.morning(now)
-                )
+                full = pressure.refusal(self, number, link["channel"], uses, now)
                 if full is not None:
                     refused = (full[0], "caps")
-                    if self.person.world.pressure.waits(self, *full):
+                    if pressure.waits(self, *full):
                         later = full[1] if later is None else min(later, full[1])
             if refused is None:
                 if self.quiet(now) is not None:
-                    self.due = self.morning(now)
-                    if self.due is not None:
-                        return None
-                    return self.skip("quiet_hours", "quiet_hours", None, now)
+                    morning = self.morning(now)
+                    return ("due", morning) if morning else ("skip", "quiet_hours", "quiet_hours", None)
                 refused = self.unrendered(link)
             if refused is None:
-                return self.hand_over(number, step, now)
+                return ("call", number)
             refused = (*refused, link["channel"])
-        if later is not None:
-            self.due = later
-            return None
-        reason, gate, channel = refused
-        self.skip(reason, gate, channel, now)
+        return ("due", later) if later is not None else ("skip", *refused)
+
+    def fits(self, verdict, now):
+        """Whether a verdict may lead to what Herald did to the delivery later on."""
+        row, world = self.row(), self.person.world
+        if row is None:
+            return True
+        kind, *what = verdict
+        called = world.called.get(row["id"], [])
+        settled = clocks.instant(row["settled_at"])
+        if kind == "call":
+            return (what[0], now) in called
+        if kind == "skip":
+            return settled == now and (self.failed is not None or row["reason"] == what[0])
+        tick = world.tick_from(what[0])
+        acts = [at for link, at in called if at > now] + ([settled] if settled else [])
+        if tick is None or not acts:
+            return not acts
+        at = world.ticks[tick]
+        if row["gate"] in ("exit", "trigger") and at >= settled:
+            return True
+        return at <= min(acts) and any(self.fits(one, at) for one in self.verdicts(at))
 
     def hand_over(self, number, step, now):
         world, channel = self.person.world, step["send"]["chain"][number]["channel"]

@@ -59,6 +59,10 @@ class World:
         self.tried = {
             (row["delivery_id"], row["link"], row["try"]): row for row in self.lines("attempts")
         }
+        self.called = collections.defaultdict(list)
+        for row in self.tried.values():
+            if row["try"] > 0:
+                self.called[row["delivery_id"]].append((row["link"], clocks.instant(row["started_at"])))
         self.deliveries = {}
         for row in self.lines("deliveries"):
             row["occurrence"] = self.runs[row["run_id"]]["occurrence"]

@@ -285,9 +285,9 @@ public final class Dispatcher: Sendable {
   private func rest(_ rows: [Handover], _ lease: Lease) async throws {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
     try await persistence.write { tx in
-      try QueueStore.postpone(
+      let held = try QueueStore.postpone(
         rows.map { $0.postponement(until: until) }, lane: lease.lane, lease: lease.id, in: tx)
-      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
+      try CapUseStore.giveBack(rows.slots(of: held), in: tx)
     }
   }
 }

@@ -146,8 +146,9 @@ struct Flight: Sendable {
         return nil
       }
       let held = try QueueStore.markHandedOver(chunk.map(\.entry.deliveryID), lease, in: tx)
-      try CapUseStore.move(chunk.compactMap(\.slot), to: now(), in: tx)
-      return chunk.filter { held.contains($0.entry.deliveryID) }
+      let begun = chunk.filter { held.contains($0.entry.deliveryID) }
+      try CapUseStore.move(begun.compactMap(\.slot), to: now(), in: tx)
+      return begun
     }
     if let begun, begun.count == chunk.count { lease.renewed(at: start) }
     return begun
@@ -236,9 +237,9 @@ struct Flight: Sendable {
 
   private func release(_ rows: [Handover]) async throws {
     try await persistence.write { tx in
-      try QueueStore.release(
+      let held = try QueueStore.release(
         rows.map { (id: $0.entry.deliveryID, doubt: $0.doubt) }, lease, in: tx)
-      try CapUseStore.giveBack(rows.compactMap(\.slot), in: tx)
+      try CapUseStore.giveBack(rows.slots(of: held), in: tx)
     }
   }
 
@@ -271,10 +272,10 @@ struct Flight: Sendable {
     guard !rows.isEmpty else { return }
     let now = now()
     try await persistence.write { tx in
-      try QueueStore.postpone(
+      let held = try QueueStore.postpone(
         rows.map { $0.row.postponement(until: now.addingTimeInterval($0.wait)) },
         lane: lease.lane, lease: lease.id, in: tx)
-      try CapUseStore.giveBack(rows.compactMap(\.row.slot), in: tx)
+      try CapUseStore.giveBack(rows.map(\.row).slots(of: held), in: tx)
     }
   }
 }

@@ -37,6 +37,14 @@ extension Handover {
   }
 }
 
+extension [Handover] {
+  /// The slots to give back of rows that the lease still held: another worker that has taken one of the
+  /// others over has a slot of its own for it, under the same name.
+  func slots(of held: Set<UUID>) -> [CapUseStore.Holder] {
+    filter { held.contains($0.entry.deliveryID) }.compactMap(\.slot)
+  }
+}
+
 /// Takes a claimed batch through the gates in one transaction: settles what needs no sender
 /// (skips, coupons, deferrals) and fixes what is to be handed over.
 struct Preparation {

@@ -64,19 +64,22 @@ enum QueueStore {
       """)
   }
 
-  /// Gives prepared rows back, each with the doubt it had before: they are due at once.
+  /// Gives prepared rows back, each with the doubt it had before: they are due at once. Those that the
+  /// lease still held.
   static func release(
     _ rows: [(id: UUID, doubt: Date?)], _ lease: Lease, in tx: Transaction
-  ) throws {
-    guard !rows.isEmpty else { return }
-    try tx.execute(
+  ) throws -> Set<UUID> {
+    guard !rows.isEmpty else { return [] }
+    let released = try tx.query(
       """
       UPDATE queue q SET lease = NULL, leased_until = NULL, handed_over_at = n.doubt, claims = 0
       FROM unnest(\(rows.map(\.id)), \(rows.map(\.doubt)),
         \(rows.map { _ in Int16(clamping: lease.lane) }), \(rows.map { _ in lease.id }))
         AS n (id, doubt, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      RETURNING q.delivery_id
       """)
+    return Set(try released.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Gives back whatever a lease holds but hand-overs, whose end has to be told or found out.
@@ -104,11 +107,13 @@ enum QueueStore {
     let doubt: Date?
   }
 
+  /// Those that the lease still held.
+  @discardableResult
   static func postpone(
     _ rows: [Postponement], lane: Int, lease: UUID, in tx: Transaction
-  ) throws {
-    guard !rows.isEmpty else { return }
-    try tx.execute(
+  ) throws -> Set<UUID> {
+    guard !rows.isEmpty else { return [] }
+    let postponed = try tx.query(
       """
       UPDATE queue q SET due_at = coalesce(n.due_at, 'infinity'), link = n.link,
         phase = n.phase, tries = n.tries, sender = n.sender, content = n.content,
@@ -119,7 +124,9 @@ enum QueueStore {
         \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
         AS n (id, due_at, link, phase, tries, sender, content, doubt, lane, lease)
       WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      RETURNING q.delivery_id
       """)
+    return Set(try postponed.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Rows that wait: for an instant, or for one of these events of their person.

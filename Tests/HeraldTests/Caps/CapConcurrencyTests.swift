@@ -52,4 +52,33 @@ import Testing
       #expect(skipped == 16 * people - messages.count)
     }
   }
+
+  @Test("a worker too late to send gives back no slot of the one that took over")
+  func takenOver() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(8)
+      try await scene.put("caps/daily", ["scope": "all", "limit": 1, "per": "1d"])
+      // Most are put off, and their slots given back.
+      try await scene.herald.execute(
+        "UPDATE senders SET pace_per_second = 0.01 WHERE channel = 'push'")
+      // Whoever takes a slot has lost the row to somebody who took it in the same moment.
+      try await scene.herald.execute(
+        """
+        CREATE FUNCTION taken_over() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          UPDATE queue SET lease = gen_random_uuid() WHERE delivery_id = NEW.delivery_id;
+          RETURN NULL;
+        END $$
+        """)
+      try await scene.herald.execute(
+        """
+        CREATE TRIGGER taken_over AFTER INSERT ON cap_uses
+        FOR EACH ROW EXECUTE FUNCTION taken_over()
+        """)
+      try await scene.launch(PlanText.plan())
+      try await scene.drain()
+      #expect(scene.herald.channel.messages.isEmpty)
+      #expect(try await scene.herald.count("SELECT count(*) FROM cap_uses") == 8)
+    }
+  }
 }
