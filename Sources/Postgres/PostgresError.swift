@@ -56,10 +56,12 @@ public struct PostgresError: Error, Sendable, Equatable {
   }
 
   /// The same transaction may succeed when run again from its start: serialization failure,
-  /// deadlock, or a prepared plan that a schema change has made stale.
+  /// deadlock, a row on its way to a partition while another was made for it, or a prepared plan that a
+  /// schema change has made stale.
   public var isRetryable: Bool {
     switch sqlState {
     case "40001", "40P01": kind == .server
+    case "23514": kind == .server && message.contains("partition constraint")
     default: isStalePlan
     }
   }

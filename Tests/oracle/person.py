@@ -36,6 +36,16 @@ class Person:
     def known(self, name):
         return self.history[name]
 
+    def heard(self, values, now):
+        """Whether the event that Herald names had been told before an instant."""
+        at = clocks.instant((values or {}).get("at") or (values or {}).get("happened_at"))
+        return any(
+            event.at == at
+            for tick, events in self.arrivals.items()
+            if tick < 0 or self.world.ticks[tick] < now
+            for event in events
+        )
+
     def live(self):
         for event in self.arrivals.get(-1, []):
             self.history[event.name].append(event)

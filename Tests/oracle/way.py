@@ -234,6 +234,10 @@ class Way:
         verdicts = self.verdicts(now)
         # Where the order of one instant decides, Herald's is taken, if there is one that explains it.
         fitting = [one for one in verdicts if self.fits(one, now)] if len(verdicts) > 1 else verdicts
+        row = self.row()
+        if row and row["settled_at"] is None:
+            # It waits still: most likely for the longest.
+            fitting.sort(key=lambda one: one[1] if one[0] == "due" else now, reverse=True)
         kind, *what = (fitting or verdicts)[0]
         if kind == "call":
             return self.hand_over(*what, step, now)
@@ -298,12 +302,16 @@ class Way:
             return settled == now and (self.failed is not None or row["reason"] == what[0])
         tick = world.tick_from(what[0])
         acts = [at for link, at in called if at > now] + ([settled] if settled else [])
-        if tick is None or not acts:
+        if tick is None:
             return not acts
         at = world.ticks[tick]
-        if row["gate"] in ("exit", "trigger") and at >= settled:
+        # Something else may have taken it out: of what had failed before, nothing tells of that.
+        left = row["gate"] in ("exit", "trigger")
+        if at == settled and (left or self.failed is not None):
             return True
-        return at <= min(acts) and any(self.fits(one, at) for one in self.verdicts(at))
+        if left and self.person.heard(row["values"], at):
+            return False
+        return at <= min(acts, default=at) and any(self.fits(one, at) for one in self.verdicts(at))
 
     def hand_over(self, number, step, now):
         world, channel = self.person.world, step["send"]["chain"][number]["channel"]

@@ -24,7 +24,7 @@ extension PostgresError {
   /// The statement was refused for a value in it: classes 22 (data exception), 23 (integrity) and 54
   /// (limits), or it could not be sent. The same without that value may go through.
   var isDataFault: Bool {
-    guard kind == .server, let sqlState else { return kind == .encoding }
+    guard kind == .server, !isRetryable, let sqlState else { return kind == .encoding }
     return ["22", "23", "54"].contains { sqlState.hasPrefix($0) }
   }
 }

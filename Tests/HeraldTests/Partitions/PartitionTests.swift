@@ -65,6 +65,22 @@ import Testing
     }
   }
 
+  @Test("may be made while an event of theirs is on its way into the default partition")
+  func onTheWay() async throws {
+    try await PeopleAPI.with { api in
+      let old = Self.start.addingTimeInterval(-200 * 86_400)
+      async let making: Void = api.db.pool.write { tx in
+        _ = try PartitionStore.make(Month(of: old), of: .events, in: tx)
+        try tx.execute("SELECT pg_sleep(0.5)")
+      }
+      try await Task.sleep(for: .milliseconds(200))
+      let answer = try await api.call(.post, "/v1/events", event("m-1", old))
+      try await making
+      #expect(answer.json["accepted"] == 1, "\(answer.text)")
+      #expect(try await api.count("SELECT count(*) FROM events_default") == 0)
+    }
+  }
+
   @Test("are made ahead of the clock, over the end of a year, by any number of processes")
   func ahead() async throws {
     try await PeopleAPI.with { api in
