@@ -30,6 +30,7 @@ extension APIKey {
   /// Whether it was made to see no more than a key of `scope`, as `NewKey.within` makes them.
   fileprivate func sees(within scope: Condition?) -> Bool {
     guard let scope else { return true }
+    // One that cannot be read may see anybody.
     guard let own = userScope.flatMap({ try? Condition.stored($0) }) else { return false }
     if case .all(let parts) = own, parts.first == scope { return true }
     return own == scope

@@ -21,7 +21,8 @@ public struct Devices: Sendable {
     try await db.write { tx in
       try IdentityLock.share(in: tx)
       let user = try UserScope.load(ref, for: caller, now: now, in: tx)
-      try DeviceStore.requireVisibleOwners(of: [device], for: caller, now: now, in: tx)
+      try DeviceStore.require(
+        [device], notIn: DeviceStore.outside([device], of: caller, now: now, in: tx))
       let watch = try PartWatch(of: ref, user, in: tx)
       let known = try DeviceStore.find(device.provider, device.token, of: user, in: tx)
       try DeviceStore.register([.init(user: user, device: device)], now: now, in: tx)

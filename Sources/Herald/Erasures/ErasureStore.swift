@@ -153,7 +153,8 @@ extension ErasureStore {
   static func save(_ erasure: Erasure, in tx: Transaction) throws {
     try tx.execute(
       """
-      UPDATE erasures SET names = NULL, state = \(erasure.state.rawValue), completed_at = \(erasure.completedAt),
+      UPDATE erasures SET names = NULL, state = \(erasure.state.rawValue),
+        completed_at = \(erasure.completedAt),
         tables = \(JSONB(erasure.tablesJSON)), digest = \(erasure.digest.map { Bytea($0) })
       WHERE id = \(erasure.id)
       """)

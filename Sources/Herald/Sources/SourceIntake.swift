@@ -108,8 +108,7 @@ struct SourceIntake: Sendable {
   private func change(
     _ mapped: [MappedEvent], of source: Source, now: Date, in tx: Transaction
   ) throws -> [EventOutcome] {
-    let mayRefuse = mapped.contains { UserChange($0.attributes)?.attributes.isPlain == false }
-    return try tx.leavingOut(mapped, mayRefuse: mayRefuse) {
+    try tx.leavingOut(mapped, mayRefuse: !mapped.isEmpty) {
       try changeAll($0, of: source, now: now, in: tx)
     }
   }

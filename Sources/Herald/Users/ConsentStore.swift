@@ -43,20 +43,31 @@ enum DeviceStore {
     let device: Device
   }
 
-  /// 403 when the caller would take a token from somebody they may not see.
-  static func requireVisibleOwners(
-    of devices: [Device], for caller: Caller, now: Date, in db: any Queryable
-  ) throws {
-    guard caller.userScope != nil, !devices.isEmpty else { return }
-    let owners = try db.query(
+  /// Those whose tokens the caller would take from somebody they may not see.
+  static func outside(
+    _ devices: [Device], of caller: Caller, now: Date, in db: any Queryable
+  ) throws -> Set<[String]> {
+    guard caller.userScope != nil, !devices.isEmpty else { return [] }
+    let owned = try db.query(
       """
-      SELECT DISTINCT d.user_id FROM devices d
+      SELECT d.provider, d.token, d.user_id FROM devices d
       JOIN unnest(\(devices.map(\.provider)), \(devices.map(\.token))) AS n (provider, token)
         USING (provider, token)
       WHERE d.state = 'active'
       """
-    ).map { try $0.get(0, as: UUID.self) }
-    guard try UserScope.visible(owners, to: caller, now: now, in: db).isSuperset(of: owners) else {
+    ).map {
+      (
+        name: [try $0.get(0, as: String.self), try $0.get(1, as: String.self)],
+        owner: try $0.get(2, as: UUID.self)
+      )
+    }
+    let visible = try UserScope.visible(owned.map(\.owner), to: caller, now: now, in: db)
+    return Set(owned.filter { !visible.contains($0.owner) }.map(\.name))
+  }
+
+  /// 403 when one of the devices is among those `outside`.
+  static func require(_ devices: [Device], notIn outside: Set<[String]>) throws {
+    if devices.contains(where: { outside.contains([$0.provider, $0.token]) }) {
       throw HeraldError(
         .forbidden,
         "The device is somebody's outside the user scope of this key; nothing was changed.")

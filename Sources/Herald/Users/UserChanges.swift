@@ -25,6 +25,8 @@ enum UserChanges {
     let tagging = try UserTagging(items.map(\.change), by: caller, now: now, in: tx)
     let types = try AttributeStore.types(
       of: Set(items.lazy.flatMap(\.change.attributes.keys)), in: tx)
+    let outside = try DeviceStore.outside(
+      items.flatMap(\.change.devices), of: caller, now: now, in: tx)
     var outcomes = [Outcome?](repeating: nil, count: items.count)
     var changes: [(index: Int, change: UserChange)] = []
     for (index, item) in items.enumerated() {
@@ -35,7 +37,7 @@ enum UserChanges {
           let place = item.pointer.appending("attributes")
           throw HeraldError.invalid(faults.map { $0.inside(place) })
         }
-        try DeviceStore.requireVisibleOwners(of: change.devices, for: caller, now: now, in: tx)
+        try DeviceStore.require(change.devices, notIn: outside)
         let place = item.pointer.appending("tags")
         changes.append((index, try tagging.checked(change, at: place)))
       } catch let error as HeraldError {

@@ -78,6 +78,35 @@ struct ErasureProofTests {
     }
   }
 
+  @Test("ended in the middle go on in the background, with what texts name the person by")
+  func interrupted() async throws {
+    try await HeraldInProcess.with { herald in
+      let key = try await herald.key(.admin, "li.lei")
+      let id = try await herald.user("canary-77", key: key)
+      try await herald.execute(
+        """
+        INSERT INTO violations (id, at, source, principal, code, pointer, detail, stored, payload,
+          payload_bytes)
+        VALUES (gen_random_uuid(), now(), 'api', 'li.lei', 'required', '', '', false,
+          '{"user":"Canary-77"}', 1)
+        """)
+      // The second transaction fails as one that is cut off does.
+      try await herald.execute("ALTER TABLE source_dead_letters RENAME TO letters_away")
+      let answer = try await herald.call(.delete, "/v1/users/\(id)", key: key)
+      #expect(answer.status == 204)
+      #expect(try await herald.call(.get, "/v1/users/\(id)", key: key).status == 404)
+      #expect(
+        try await herald.count(
+          "SELECT count(*) FROM erasures WHERE state = 'running' AND names IS NOT NULL") == 1)
+      try await herald.execute("ALTER TABLE letters_away RENAME TO source_dead_letters")
+      #expect(try await Erasures(db: herald.app.db).advance(now: herald.clock.now))
+      #expect(try await herald.count("SELECT count(*) FROM violations") == 0)
+      #expect(
+        try await herald.count(
+          "SELECT count(*) FROM erasures WHERE state = 'completed' AND names IS NULL") == 1)
+    }
+  }
+
   @Test("violations and dead letters that write the telephone number in groups go too")
   func grouped() async throws {
     try await HeraldInProcess.with { herald in
