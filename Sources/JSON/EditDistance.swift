@@ -1,7 +1,7 @@
 /// Finds what somebody probably meant to type.
-enum EditDistance {
+public enum EditDistance {
   /// The candidate at most two edits away (one for short words), if any.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+  public static func nearest(to word: String, among candidates: [String]) -> String? {
     let length = word.utf8.count
     guard 2...64 ~= length else { return nil }
     let allowed = length < 5 ? 1 : 2

@@ -17,6 +17,8 @@ final class Connection {
   var limits: Limits
   /// The server still holds prepared statements that `statements` has forgotten.
   var hasStaleStatements = false
+  /// When plans that any values may use were last thrown away; `nil` before the first time.
+  var plansSince: Instant?
   /// What `statement_timeout` is in the session, so that it is set only when it changes.
   var sessionTimeout: Duration?
   /// A COPY is under way: nothing else can be run.

@@ -23,6 +23,19 @@ public final class Transaction: Queryable {
     try connection.runScript(script)
   }
 
+  /// Lets prepared statements use one plan for any values, from here to the end of the transaction. The
+  /// connection keeps such plans for `age` and then has them made anew, so that tables may grow fast:
+  /// PostgreSQL itself keeps a plan until statistics change.
+  public func reusePlans(for age: Duration = .seconds(1)) throws(PostgresError) {
+    try checkOpen()
+    let now = Instant.now
+    if connection.plansSince.map({ now - $0 > age }) ?? true {
+      try connection.runScript("DISCARD PLANS")
+      connection.plansSince = now
+    }
+    try connection.runScript("SET LOCAL plan_cache_mode = force_generic_plan")
+  }
+
   /// Runs `body`, and when it throws undoes what it did (its `onCommit` actions too) and rethrows; the
   /// transaction goes on either way.
   public func savepoint<T>(_ body: () throws -> T) throws -> T {

@@ -36,11 +36,11 @@ class Person:
     def known(self, name):
         return self.history[name]
 
-    def heard(self, values, now):
-        """Whether the event that Herald names had been told before an instant."""
+    def heard(self, name, values, now):
+        """Whether the event of this name that Herald tells of had been told before an instant."""
         at = clocks.instant((values or {}).get("at") or (values or {}).get("happened_at"))
         return any(
-            event.at == at
+            event.at == at and event.name == name
             for tick, events in self.arrivals.items()
             if tick < 0 or self.world.ticks[tick] < now
             for event in events

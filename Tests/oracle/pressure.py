@@ -3,15 +3,15 @@ import collections
 
 import clocks
 
-Use = collections.namedtuple("Use", "at delivery link channel category kept")
+Use = collections.namedtuple("Use", "at delivery link channel category kept until")
 
 
 class Pressure:
     def __init__(self, world):
         self.world = world
-        self.caps = [
-            {"key": row["key"], **row["cap"]} for row in world.lines("caps")
-        ] if world.has("caps") else []
+        # Of caps that hold equally long the first by its key is named.
+        rows = sorted(world.lines("caps"), key=lambda row: row["key"]) if world.has("caps") else []
+        self.caps = [{"key": row["key"], **row["cap"]} for row in rows]
         self.uses = collections.defaultdict(list)
         plans = {row["id"]: world.plans[row["plan"]] for row in world.deliveries.values()}
         for row in world.tried.values() if self.caps else []:
@@ -19,10 +19,14 @@ class Pressure:
             if plan.marketing and row["try"] > 0 and row["channel"] != "coupon":
                 # What failed held its place for as long as it was under way.
                 kept = row["status"] in ("sent", "unknown")
+                at = clocks.instant(row["started_at"])
+                # What is to be tried again keeps it until then, when any of those due may come first.
+                tick = world.tick_from(at + 1) if row["status"] == "retry" else None
+                until = at if tick is None else world.ticks[tick]
                 self.uses[row["user_id"]].append(
                     Use(
-                        clocks.instant(row["started_at"]), row["delivery_id"], row["link"],
-                        row["channel"], plan.document.get("category"), kept,
+                        at, row["delivery_id"], row["link"], row["channel"],
+                        plan.document.get("category"), kept, until,
                     )
                 )
         for uses in self.uses.values():
@@ -55,7 +59,7 @@ class Pressure:
             return [[]]
         known = [use for use in self.uses[way.person.id] if use.at <= now]
         older = [use for use in known if use.at < now and use.kept]
-        beside = [use for use in known if use.at == now][:8]
+        beside = [use for use in known if use.at == now or not use.kept and use.until == now][:8]
         return [
             older + [use for n, use in enumerate(beside) if taken >> n & 1]
             for taken in range(1 << len(beside))

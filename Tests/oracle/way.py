@@ -211,7 +211,15 @@ class Way:
     def settle(self, status, reason, gate, channel, now):
         self.delivery.update(status=status, reason=reason, gate=gate, channel=channel, settled=now)
 
+    def in_doubt(self):
+        """Whether a worker vanished with the message in its hands: it may have gone out."""
+        row = self.row()
+        return row is not None and self.person.world.unheard(row["id"], self.link)
+
     def give_up(self, reason, gate, channel, now):
+        if self.in_doubt():
+            chain = self.plan.steps[self.step]["send"]["chain"]
+            return self.settle("unknown", "interrupted", None, chain[self.link]["channel"], now)
         if self.failed is None:
             return self.settle("skipped", reason, gate, channel, now)
         # A channel was called and refused for good: that is how it ended.
@@ -239,6 +247,9 @@ class Way:
             # It waits still: most likely for the longest.
             fitting.sort(key=lambda one: one[1] if one[0] == "due" else now, reverse=True)
         kind, *what = (fitting or verdicts)[0]
+        if kind == "call" and what[0] != self.link and self.in_doubt():
+            # The next link would be a second message.
+            return self.skip(None, None, None, now)
         if kind == "call":
             return self.hand_over(*what, step, now)
         if kind == "skip":
@@ -299,7 +310,8 @@ class Way:
         if kind == "call":
             return (what[0], now) in called
         if kind == "skip":
-            return settled == now and (self.failed is not None or row["reason"] == what[0])
+            told = self.failed is not None or self.in_doubt() or row["reason"] == what[0]
+            return settled == now and told
         tick = world.tick_from(what[0])
         acts = [at for link, at in called if at > now] + ([settled] if settled else [])
         if tick is None:
@@ -309,7 +321,9 @@ class Way:
         left = row["gate"] in ("exit", "trigger")
         if at == settled and (left or self.failed is not None):
             return True
-        if left and self.person.heard(row["values"], at):
+        values = row["values"] or {}
+        name = values.get("goal") or self.plan.trigger.get("unless", {}).get("event")
+        if left and self.person.heard(name, values, at):
             return False
         return at <= min(acts, default=at) and any(self.fits(one, at) for one in self.verdicts(at))
 

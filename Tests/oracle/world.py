@@ -115,6 +115,13 @@ class World:
         said = self.tried.get((row["id"], link, tries + 1)) if row else None
         return (said["status"], said["reason"]) if said else (None, None)
 
+    def unheard(self, delivery, link):
+        """Whether the channel answered more often than Herald heard it."""
+        answers = self.answers.get(f"{delivery}-{link}", [])
+        tries = [self.tried.get((delivery, link, number + 1)) for number in range(len(answers))]
+        heard = [row for row in tries if row and row["status"] in ("sent", "failed", "retry")]
+        return len(answers) > len(heard)
+
 
 class Plan:
     def __init__(self, key, document):

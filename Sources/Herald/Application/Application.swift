@@ -88,7 +88,8 @@ public final class Application: Sendable {
       allowPrivate: allowPrivate,
       wake: sourcesWake)
     let audits = audits
-    let approvals = Approvals(db: db, settings: project, wake: wake)
+    let approvals = Approvals(
+      db: db, settings: project, wake: wake, offersUnsubscribing: publicURL != nil)
     let guards = PlanGuards(db: db, settings: project)
     housekeeper = Housekeeper(
       chores: [

@@ -100,7 +100,8 @@ enum ApprovalRoutes {
   ])
   private static let finding = Schema.object([
     "level": Schema.choice(ContentLint.Finding.Level.allCases.map(\.rawValue)),
-    "code": Schema.string, "template": Schema.key, "field": Schema.string, "text": Schema.string,
+    "code": Schema.string, "template": Schema.nullable(Schema.key), "field": Schema.string,
+    "text": Schema.string,
   ])
   private static let remark = Schema.object([
     "by": Schema.string, "at": Schema.instant, "text": Schema.string,

@@ -8,16 +8,18 @@ public struct Approvals: Sendable {
   let db: Database
   let settings: @Sendable () async throws -> ProjectSettings
   let wake: Wake
+  let offersUnsubscribing: Bool
 
-  /// `wake` is called when a launch may be due.
+  /// `wake` is called when a launch may be due. `offersUnsubscribing`: there is an address for it.
   public init(
     db: Database,
     settings: @escaping @Sendable () async throws -> ProjectSettings = { ProjectSettings() },
-    wake: Wake = Wake()
+    wake: Wake = Wake(), offersUnsubscribing: Bool = true
   ) {
     self.db = db
     self.settings = settings
     self.wake = wake
+    self.offersUnsubscribing = offersUnsubscribing
   }
 
   /// Freezes the draft with everything it uses and asks for approval.
@@ -50,7 +52,7 @@ public struct Approvals: Sendable {
       let submission = ApprovalStore.Submission(
         plan: key, version: number, hash: hash, manifest: frozen, dryRun: dryRun.json,
         diff: ManifestDiff.between(live?.manifest, frozen),
-        lint: try Self.lint(dryRun, manifest, document, project, in: tx), demand: demand,
+        lint: try lint(dryRun, manifest, document, project, in: tx), demand: demand,
         comment: comment,
         expiresAt: now.addingTimeInterval(Double(rules.expireAfter.seconds)),
         remindAt: rules.remindAfter.map { now.addingTimeInterval(Double($0.seconds)) })
@@ -66,7 +68,7 @@ public struct Approvals: Sendable {
     }
   }
 
-  private static func lint(
+  private func lint(
     _ dryRun: DryRun, _ manifest: Manifest, _ document: PlanDocument, _ project: ProjectSettings,
     in tx: Transaction
   ) throws -> JSONValue {
@@ -75,7 +77,8 @@ public struct Approvals: Sendable {
       properties = try CatalogueStore.properties(of: trigger.event, in: tx)
     }
     let lint = ContentLint(
-      document: document, dryRun: dryRun, rules: project.content, properties: properties)
+      document: document, dryRun: dryRun, rules: project.content, properties: properties,
+      unseen: try UnseenEvent.find(document, in: tx), offersUnsubscribing: offersUnsubscribing)
     return .array(try lint.findings(manifest.templates).map(\.json))
   }
 

@@ -3,21 +3,23 @@ import JSON
 import Templates
 
 /// What an approver should know of the content before agreeing to it: variables that some people
-/// lack, lengths, links, words that must not be said. It stops nothing by itself.
+/// lack, lengths, links, words that must not be said, events that never came. It stops nothing by
+/// itself.
 struct ContentLint {
   struct Finding: Sendable, Equatable {
     enum Level: String, Sendable, CaseIterable { case info, warning, error }
 
     let level: Level
     let code: String
-    let template: String
-    /// Of the content; empty for the whole of it.
+    /// Nil: the plan itself.
+    let template: String?
+    /// Of the content; empty for the whole of it. A pointer into the plan without a template.
     let field: String
     let text: String
 
     var json: JSONValue {
       [
-        "level": .string(level.rawValue), "code": .string(code), "template": .string(template),
+        "level": .string(level.rawValue), "code": .string(code), "template": .optional(template),
         "field": .string(field), "text": .string(text),
       ]
     }
@@ -28,10 +30,14 @@ struct ContentLint {
   let rules: ContentRules
   /// Properties that events of the trigger's name were seen with; none is known of other triggers.
   let properties: Set<String>
+  /// Events the plan names that never came.
+  var unseen: [UnseenEvent] = []
+  /// Whether there is an address under which people can unsubscribe.
+  var offersUnsubscribing = true
 
   /// All findings, the worst first.
   func findings(_ templates: JSONObject) throws -> [Finding] {
-    var found: [Finding] = []
+    var found = unseen.map(\.finding)
     for (key, manifest) in templates.members {
       let template = try PreparedTemplate(manifest: manifest)
       let content = manifest["content"] ?? .null
@@ -101,7 +107,13 @@ struct ContentLint {
         return finding(
           .error, "unknown_variable", "\(path) is shown, but there is no step '\(step)' that sends."
         )
-      case .plan, .unsubscribeURL, .item, .header: return nil
+      case .unsubscribeURL:
+        guard !offersUnsubscribing else { return nil }
+        return finding(
+          .error, "no_public_url",
+          "unsubscribe_url is shown, but Herald does not know under which address readers reach it "
+            + "(HERALD_PUBLIC_URL); they \(fate).")
+      case .plan, .item, .header: return nil
       }
     }
   }

@@ -13,9 +13,11 @@ enum CapUseStore {
   /// Waits for the others who decide about people of these lanes; in one order, so that nobody waits
   /// for somebody who waits for them.
   static func lock(lanes: Set<Int>, in tx: Transaction) throws {
-    for lane in lanes.sorted() {
-      try tx.execute("SELECT pg_advisory_xact_lock(hashtext('herald_caps'), \(lane)::integer)")
-    }
+    try tx.execute(
+      """
+      SELECT pg_advisory_xact_lock(hashtext('herald_caps'), lane)
+      FROM unnest(\(lanes.sorted().map(Int32.init(clamping:)))) AS lane
+      """)
   }
 
   /// The same without waiting: those that were free.

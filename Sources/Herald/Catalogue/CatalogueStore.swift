@@ -131,6 +131,10 @@ extension CatalogueStore {
     }
   }
 
+  static func names(in db: any Queryable) throws -> [String] {
+    try db.query("SELECT name FROM catalogue_events ORDER BY name").map { try $0.get(0) }
+  }
+
   /// Names of the properties that events of a name were seen with.
   static func properties(of event: String, in db: any Queryable) throws -> Set<String> {
     let rows = try db.query("SELECT name FROM catalogue_fields WHERE event = \(event)")

@@ -61,7 +61,7 @@ struct AttemptRule {
       // have sent it, or this one once it is mended. It counts as a try: each line of the attempts
       // has a number of its own.
       let isInDoubt = handover.doubt != nil
-      settlement.giveBack(handover.slot)
+      if handover.slot != nil { settlement.giveBack(handover.entry, link: handover.link) }
       settlement.postpone(
         entry, until: now.addingTimeInterval(5), link: handover.link, tries: tries,
         sender: isInDoubt ? handover.sender.key : nil,
@@ -89,7 +89,7 @@ struct AttemptRule {
   private func fail(_ handover: Handover, _ reason: String, to settlement: inout Settlement) {
     let following = handover.link + 1
     // Also of one that was in doubt: this refusal is of the same message.
-    settlement.giveBack(handover.entry.holder(link: handover.link))
+    settlement.giveBack(handover.entry, link: handover.link)
     if step.chain.indices.contains(following) {
       settlement.postpone(handover.entry, until: now, link: following)
     } else {

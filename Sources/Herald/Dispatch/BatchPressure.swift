@@ -18,7 +18,7 @@ struct BatchPressure {
   private var contended: Set<UUID> = []
 
   init(
-    _ entries: [QueueEntry], of plans: [PlanVersionName: ApprovedPlan], lane: Int, now: Date,
+    _ entries: [QueueEntry], of plans: [PlanVersionName: ApprovedPlan], now: Date,
     in tx: Transaction, approved: (PlanVersionName) throws -> ApprovedPlan
   ) throws {
     let marketing = entries.filter { plans[$0.planName]?.isCapped ?? false }
@@ -31,24 +31,25 @@ struct BatchPressure {
       (caps.map { $0.span.horizon(at: now) }
       + exclusions.map { CapSpan.rolling($0).horizon(at: now) }).min()
     counts = horizon != nil
-    if horizon != nil { try CapUseStore.lock(lanes: [lane], in: tx) }
+    let lanes = Set(marketing.map(\.lane))
+    if horizon != nil { try CapUseStore.lock(lanes: lanes, in: tx) }
     let merged = try UserStore.merged(Array(Set(entries.map(\.userID))), in: tx)
     self.merged = merged
     guard let horizon else { return }
     let people = Set(marketing.map { merged[$0.userID] ?? $0.userID })
-    contended = try Self.lock(people.filter { $0.lane != lane }, merged, in: tx)
+    contended = try Self.lock(people.filter { !lanes.contains($0.lane) }, merged, in: tx)
     uses = try CapUseStore.uses(
       of: Array(people.subtracting(contended)), since: horizon, in: tx)
     guard !caps.isEmpty else { return }
     reservations = try CapReservationStore.held(
       for: Array(people.subtracting(contended)), now: now, in: tx)
-    rivals = try CapRivalStore.rivals(of: marketing, lane: lane, now: now, in: tx) { name in
+    rivals = try CapRivalStore.rivals(of: marketing, now: now, in: tx) { name in
       try plans[name] ?? approved(name)
     }
   }
 
-  /// Locks the lanes of people who were merged into another one. Nobody is waited for, since one
-  /// lane is held already: those who could not be had.
+  /// Locks the lanes of people who were merged into another one. Nobody is waited for, since some
+  /// lanes are held already: those who could not be had.
   private static func lock(
     _ people: Set<UUID>, _ merged: [UUID: UUID], in tx: Transaction
   ) throws -> Set<UUID> {

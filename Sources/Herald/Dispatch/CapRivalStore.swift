@@ -5,7 +5,7 @@ import Postgres
 enum CapRivalStore {
   /// By the id the rows are for. `plan` loads an approved version.
   static func rivals(
-    of batch: [QueueEntry], lane: Int, now: Date, in tx: Transaction,
+    of batch: [QueueEntry], now: Date, in tx: Transaction,
     plan: (PlanVersionName) throws -> ApprovedPlan
   ) throws -> [UUID: [CapRival]] {
     guard let least = batch.map(\.priority).min(), least < 100 else { return [:] }
@@ -13,7 +13,7 @@ enum CapRivalStore {
     let rows = try tx.query(
       """
       SELECT user_id, delivery_id, plan, plan_version, step_id, link, priority FROM queue
-      WHERE lane = \(lane)::smallint AND due_at <= \(now) AND priority > \(least)
+      WHERE lane = ANY(\(Set(batch.map(\.lane)).map(Int16.init(clamping:)))) AND due_at <= \(now) AND priority > \(least)
         AND user_id = ANY(\(Array(Set(batch.map(\.userID))))) AND phase = 'send'
       """)
     let own = Set(batch.map(\.deliveryID))

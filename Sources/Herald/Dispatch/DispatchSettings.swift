@@ -2,7 +2,7 @@ import Foundation
 
 /// How a process dispatches. Times are real: leases never follow the business clock.
 public struct DispatchSettings: Sendable {
-  /// Lanes worked on at a time.
+  /// Batches worked on at a time.
   public var workers = 4
   /// Rows of one claim.
   public var batch = 400

@@ -15,9 +15,15 @@ public final class Dispatcher: Sendable {
   private let settings: DispatchSettings
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
-  /// Lanes that are worked on, and whether more were due than there were workers free.
-  private let busy = Mutex<(lanes: Set<Int>, isShort: Bool)>(([], false))
-  /// Lanes that failed since one went well: a fault that lasts is not worth a line each time.
+  /// What is worked on.
+  private struct Busy {
+    var workers = 0
+    var lanes: Set<Int> = []
+    /// More was due than there were workers free.
+    var isShort = false
+  }
+  private let busy = Mutex(Busy())
+  /// Batches that failed since one went well: a fault that lasts is not worth a line each time.
   private let failures = Mutex(0)
   private let handovers: HandoverMark
   private let links: UnsubscribeLinks?
@@ -67,8 +73,8 @@ public final class Dispatcher: Sendable {
         group.addTask {
           await withDiscardingTaskGroup { lanes in
             await self.loop("dispatch", scout) {
-              for lane in try await self.scout() {
-                lanes.addTask { await self.stay(in: lane, scout) }
+              for share in try await self.scout() {
+                lanes.addTask { await self.stay(in: share, scout) }
               }
               return false
             }
@@ -80,23 +86,23 @@ public final class Dispatcher: Sendable {
     }
   }
 
-  /// Due lanes for as many workers as are free; they are taken.
-  private func scout() async throws -> [Int] {
+  /// Due lanes, shared out to as many workers as are free; they are taken.
+  private func scout() async throws -> [[Int]] {
     let isFull = busy.withLock { busy in
-      busy.isShort = busy.lanes.count >= settings.workers
+      busy.isShort = busy.workers >= settings.workers
       return busy.isShort
     }
     guard !isFull else { return [] }
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    return take(settings.workers, from: due)
+    return take(due, workers: settings.workers)
   }
 
-  /// One worker's turn in a lane that is taken. When there was work, there may be more by now; when
-  /// another lane had to wait for a worker, here is one.
-  private func stay(in lane: Int, _ scout: Wake) async {
+  /// One worker's turn in lanes that are taken. When there was work, there may be more by now; when
+  /// other lanes had to wait for a worker, here is one.
+  private func stay(in lanes: [Int], _ scout: Wake) async {
     do {
       // A task of its own: the end comes through `stop`, which lets what is out be settled.
-      let worked = try await Task { try await self.stay(in: lane) }.value
+      let worked = try await Task { try await self.stay(in: lanes) }.value
       failures.withLock { $0 = 0 }
       if worked || busy.withLock(\.isShort) { scout.call() }
     } catch {
@@ -144,43 +150,54 @@ public final class Dispatcher: Sendable {
     logger.error("\(name) failed; trying again", metadata: ["error": "\(error)"])
   }
 
-  /// Batches of a lane that are worked on before another lane has its turn.
+  /// Batches that are worked on before other lanes have their turn.
   private static let stay = 8
 
-  /// A few batches of one lane; false when nothing was due.
+  /// A few batches of some lanes; false when nothing was due.
   func step() async throws -> Bool {
     let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    guard let lane = take(busy.withLock(\.lanes.count) + 1, from: due).first else { return false }
-    return try await stay(in: lane)
+    guard let lanes = take(due, workers: busy.withLock(\.workers) + 1).first else { return false }
+    return try await stay(in: lanes)
   }
 
-  /// A few batches of a lane that is taken, which is then let go.
-  private func stay(in lane: Int) async throws -> Bool {
-    defer { busy.withLock { _ = $0.lanes.remove(lane) } }
+  /// A few batches of lanes that are taken, which are then let go.
+  private func stay(in lanes: [Int]) async throws -> Bool {
+    defer {
+      busy.withLock {
+        $0.lanes.subtract(lanes)
+        $0.workers -= 1
+      }
+    }
     var batches = 0
     while batches < Self.stay {
-      let claimed = try await work(lane)
+      let claimed = try await work(lanes)
       if claimed > 0 { batches += 1 }
-      // Looking for lanes costs more than claiming: while this one is full, there is no need to.
+      // Looking for lanes costs more than claiming: while these are full, there is no need to.
       guard claimed == settings.batch, !stop.isSet else { break }
     }
     return batches > 0
   }
 
-  /// Lanes nobody in this process is working on, until `limit` of them are worked on.
-  private func take(_ limit: Int, from due: [Int]) -> [Int] {
-    busy.withLock { busy in
+  /// Due lanes nobody in this process is working on, until there are `workers` at work. A share is what
+  /// each would have if all lanes were due: what comes in singly is carried out together, since a batch
+  /// of one costs nearly as much as one of ten.
+  private func take(_ due: [Int], workers: Int) -> [[Int]] {
+    let size = max(1, (Run.laneCount + workers - 1) / workers)
+    return busy.withLock { busy in
       let free = due.filter { !busy.lanes.contains($0) }.shuffled()
-      let taken = free.prefix(max(0, limit - busy.lanes.count))
-      busy.isShort = taken.count < free.count
-      busy.lanes.formUnion(taken)
+      let shares = stride(from: 0, to: free.count, by: size)
+        .map { Array(free[$0..<min(free.count, $0 + size)]) }
+      let taken = shares.prefix(max(0, workers - busy.workers))
+      busy.isShort = taken.count < shares.count
+      busy.workers += taken.count
+      for lanes in taken { busy.lanes.formUnion(lanes) }
       return Array(taken)
     }
   }
 
   /// How many rows were claimed.
-  private func work(_ lane: Int) async throws -> Int {
-    let lease = Lease(lane: lane, seconds: settings.leaseSeconds)
+  private func work(_ lanes: [Int]) async throws -> Int {
+    let lease = Lease(lanes: lanes, seconds: settings.leaseSeconds)
     var claimed: [QueueEntry] = []
     do {
       claimed = try await claim(lease)
@@ -199,9 +216,7 @@ public final class Dispatcher: Sendable {
     let batch = settings.batch
     return try await db.dispatch { tx in
       guard try !StopStore.lock(in: tx).contains("all") else { return [] }
-      return try QueueStore.claim(
-        lane: lease.lane, limit: batch, lease: lease.id, leaseSeconds: lease.seconds, now: now,
-        in: tx)
+      return try QueueStore.claim(lease, limit: batch, now: now, in: tx)
     }
   }
 
@@ -237,12 +252,12 @@ public final class Dispatcher: Sendable {
     _ lease: Lease, _ handovers: [Handover], _ work: () async throws -> Void
   ) async throws {
     guard !handovers.isEmpty else { return }
-    let ids = handovers.map(\.entry.deliveryID)
+    let rows = handovers.map(\.entry.key)
     let renewal = Task {
       while !Task.isCancelled {
         try await Task.sleep(for: .seconds(lease.seconds) / 3)
         let start = ContinuousClock.now
-        let held = try? await db.pool.write { tx in try QueueStore.renew(ids, lease, in: tx) }
+        let held = try? await db.pool.write { tx in try QueueStore.renew(rows, lease, in: tx) }
         if let held, held > 0 { lease.extended(at: start) }
       }
     }
@@ -286,7 +301,7 @@ public final class Dispatcher: Sendable {
     let until = now().addingTimeInterval(Double(SenderHealth.rest.components.seconds))
     try await persistence.write { tx in
       let held = try QueueStore.postpone(
-        rows.map { $0.postponement(until: until) }, lane: lease.lane, lease: lease.id, in: tx)
+        rows.map { $0.postponement(until: until) }, lease: lease.id, in: tx)
       try CapUseStore.giveBack(rows.slots(of: held), in: tx)
     }
   }

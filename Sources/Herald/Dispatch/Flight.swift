@@ -3,7 +3,7 @@ import JSON
 import Logging
 import Postgres
 
-/// Carries the hand-overs of one lane that go through one sender: begins them in micro-batches,
+/// Carries the hand-overs of a batch that go through one sender: begins them in micro-batches,
 /// sends, settles. Only what is begun can be in doubt after a crash.
 struct Flight: Sendable {
   let db: Database
@@ -145,9 +145,9 @@ struct Flight: Sendable {
       guard stops.isDisjoint(with: ["all", channel]), paused.isEmpty, cancelled.isEmpty else {
         return nil
       }
-      let held = try QueueStore.markHandedOver(chunk.map(\.entry.deliveryID), lease, in: tx)
+      let held = try QueueStore.markHandedOver(chunk.map(\.entry.key), lease, in: tx)
       let begun = chunk.filter { held.contains($0.entry.deliveryID) }
-      try CapUseStore.move(begun.compactMap(\.slot), to: now(), in: tx)
+      try CapUseStore.move(begun.compactMap(\.holder), to: now(), in: tx)
       return begun
     }
     if let begun, begun.count == chunk.count { lease.renewed(at: start) }
@@ -200,7 +200,7 @@ struct Flight: Sendable {
   }
 
   private func write(_ results: [Result], in tx: Transaction) throws -> Int {
-    var settlement = Settlement(lane: lease.lane, lease: lease.id)
+    var settlement = Settlement(lease: lease.id)
     let now = now()
     for result in results {
       let entry = result.handover.entry
@@ -238,7 +238,7 @@ struct Flight: Sendable {
   private func release(_ rows: [Handover]) async throws {
     try await persistence.write { tx in
       let held = try QueueStore.release(
-        rows.map { (id: $0.entry.deliveryID, doubt: $0.doubt) }, lease, in: tx)
+        rows.map { (key: $0.entry.key, doubt: $0.doubt) }, lease, in: tx)
       try CapUseStore.giveBack(rows.slots(of: held), in: tx)
     }
   }
@@ -274,7 +274,7 @@ struct Flight: Sendable {
     try await persistence.write { tx in
       let held = try QueueStore.postpone(
         rows.map { $0.row.postponement(until: now.addingTimeInterval($0.wait)) },
-        lane: lease.lane, lease: lease.id, in: tx)
+        lease: lease.id, in: tx)
       try CapUseStore.giveBack(rows.map(\.row).slots(of: held), in: tx)
     }
   }

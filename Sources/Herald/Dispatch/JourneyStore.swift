@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Postgres
 
-/// What steps ask about people: read set by set, for a batch of one lane.
+/// What steps ask about people: read set by set, for a batch.
 enum JourneyStore {
   /// How a person came into a run.
   struct Entry: Sendable {
@@ -126,12 +126,10 @@ enum JourneyStore {
     _ predicate: SQL, of users: [UUID], in db: any Queryable
   ) throws -> Set<UUID> {
     let rows = try db.query(
-      SQL(
-        """
-        SELECT u.id FROM users u
-        WHERE u.id = ANY(\(users)) AND u.erased_at IS NULL AND (\(predicate))
-        """
-      ).unprepared())
+      """
+      SELECT u.id FROM users u
+      WHERE u.id = ANY(\(users)) AND u.erased_at IS NULL AND (\(predicate))
+      """)
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
 

@@ -1,17 +1,17 @@
 import Foundation
 import Synchronization
 
-/// A claim on rows of one lane, as its holder knows it. The database decides (rows another worker has
+/// A claim on rows of some lanes, as its holder knows it. The database decides (rows another worker has
 /// claimed carry another id); this one says without asking when the claim may have run out.
 final class Lease: Sendable {
   let id = UUID()
-  let lane: Int
+  let lanes: [Int]
   let seconds: Int
   private let until: Mutex<ContinuousClock.Instant>
 
   /// To be made before the statement that claims.
-  init(lane: Int, seconds: Int) {
-    self.lane = lane
+  init(lanes: [Int], seconds: Int) {
+    self.lanes = lanes
     self.seconds = seconds
     until = Mutex(.now + .seconds(seconds))
   }

@@ -23,15 +23,16 @@ extension Handover {
   /// What is not known of an earlier hand-over at this link.
   var doubt: Date? { link == entry.link ? entry.handedOverAt : nil }
 
+  /// The slot it has when the caps hold for it.
+  var holder: CapUseStore.Holder? { isCapped ? entry.holder(link: link) : nil }
+
   /// The slot it gives back when it does not go out after all.
-  var slot: CapUseStore.Holder? {
-    isCapped && doubt == nil ? entry.holder(link: link) : nil
-  }
+  var slot: CapUseStore.Holder? { doubt == nil ? holder : nil }
 
   /// Comes back as it was prepared.
   func postponement(until: Date) -> QueueStore.Postponement {
     QueueStore.Postponement(
-      id: entry.deliveryID, dueAt: until, link: link, phase: .send,
+      key: entry.key, dueAt: until, link: link, phase: .send,
       tries: link == entry.link ? entry.tries : 0, sender: sender.key, content: message.content,
       doubt: doubt)
   }
@@ -62,13 +63,12 @@ struct Preparation {
 
   /// Returns the hand-overs, in the order of the entries.
   func run(_ entries: [QueueEntry], in tx: Transaction) throws -> [Handover] {
-    var settlement = Settlement(lane: lease.lane, lease: lease.id)
+    var settlement = Settlement(lease: lease.id)
     let stops = try StopStore.lock(in: tx)
     // Timers and steps, before anybody looks whether an event has come: whoever stores one is seen, or
     // waits and makes the row due again.
     let locked = try QueueStore.held(
-      entries.filter { !$0.isDelivery }.map(\.deliveryID), lane: lease.lane, lease: lease.id, in: tx
-    )
+      entries.filter { !$0.isDelivery }.map(\.key), lease: lease.id, in: tx)
     let entries = entries.filter { $0.isDelivery || locked.contains($0.deliveryID) }
     let sorted = try sort(entries, stops, into: &settlement, in: tx)
     // Who has priority takes the slots first.
@@ -92,7 +92,7 @@ struct Preparation {
       record(passes, of: entry, into: &settlement)
       // Whatever it held before it takes anew.
       if entry.sender != nil, !entry.isInDoubt {
-        settlement.giveBack(entry.holder(link: entry.link))
+        settlement.giveBack(entry, link: entry.link)
       }
       switch verdict {
       case .handOver(let link, let address, let sender, let content):
@@ -107,8 +107,7 @@ struct Preparation {
     }
     // A code is given once and for all: not to a row that another worker has taken over.
     let held = try QueueStore.held(
-      issues.values.flatMap { $0.map(\.entry.deliveryID) }, lane: lease.lane, lease: lease.id,
-      in: tx)
+      issues.values.flatMap { $0.map(\.entry.key) }, lease: lease.id, in: tx)
     for (coupon, wanted) in issues.sorted(by: { $0.key < $1.key }) {
       let wanted = wanted.filter { held.contains($0.entry.deliveryID) }
       try issue(coupon, wanted, facts, into: &settlement, in: tx)
@@ -120,6 +119,9 @@ struct Preparation {
     try CapUseStore.insert(
       handovers.compactMap { $0.slot == nil ? nil : try facts.use($0.entry, $0.link, $0.channel) },
       in: tx)
+    // What may have gone out before has its slot still, and counts from when it goes out again.
+    try CapUseStore.move(
+      handovers.filter { $0.doubt != nil }.compactMap(\.holder), to: now, in: tx)
     return handovers
   }
 

@@ -31,7 +31,7 @@ struct PreparationFacts {
     }
     self.plans = plans
     let pressure = try BatchPressure(
-      entries, of: plans, lane: preparation.lease.lane, now: preparation.now, in: tx
+      entries, of: plans, now: preparation.now, in: tx
     ) { try preparation.plans.get($0.plan, $0.version, in: tx) }
     self.pressure = pressure
     users = try UserStore.recipients(

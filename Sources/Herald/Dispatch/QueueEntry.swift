@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import JSON
 
@@ -15,6 +16,17 @@ struct QueueEntry: Sendable {
     case followUp = "follow_up"
     /// Wait for the winner of a race; then as `send`.
     case race
+  }
+
+  /// The key of its row.
+  struct Key: Hashable, Comparable, Sendable {
+    let lane: Int
+    let id: UUID
+
+    static func < (left: Self, right: Self) -> Bool {
+      let (mine, other) = (left.id.words, right.id.words)
+      return (left.lane, mine.high, mine.low) < (right.lane, other.high, other.low)
+    }
   }
 
   let lane: Int
@@ -41,6 +53,7 @@ struct QueueEntry: Sendable {
 
   var isDelivery: Bool { phase == .send || phase == .followUp || phase == .race }
   var isInDoubt: Bool { handedOverAt != nil }
+  var key: Key { Key(lane: lane, id: deliveryID) }
   var enrolment: EnrolmentName { EnrolmentName(user: userID, run: runID, entryKey: entryKey) }
   var planName: PlanVersionName { PlanVersionName(plan: plan, version: planVersion) }
 

@@ -2,11 +2,11 @@ import Foundation
 import JSON
 import Postgres
 
-/// The queue beside the ledger. A claim names one lane; a settlement names its lease and is
-/// refused when the row has another by now (fencing).
+/// The queue beside the ledger. A claim names lanes; a settlement names its lease and is refused when
+/// the row has another by now (fencing).
 ///
-/// Where values of many rows come as arrays, lane and lease come with each of them: as conditions on
-/// the table they would make the planner expect so few rows that it reads the lane and compares
+/// Rows are named by arrays of keys, with which the lease comes once for each of them: as a condition
+/// on the table it would make the planner expect so few rows that it reads the lane and compares
 /// each of its rows with each of the array.
 enum QueueStore {
   /// Lanes with work that is due and not leased, with the earliest future due time.
@@ -25,27 +25,32 @@ enum QueueStore {
   /// Rows claimed together that took their worker down once before; twice: each alone.
   private static let suspects = 16
 
-  /// Leases up to `limit` due rows of one lane and counts the claim. A row is at risk of being what
+  /// Leases up to `limit` due rows of the lease's lanes, one lane after the other, and counts the claim:
+  /// few rows in many lanes make one batch, many in a lane leave the others alone. A row is at risk of being what
   /// crashes its worker from here to `prepare`, and again from `markHandedOver` to its settling;
   /// suspects come first and in small company, so that innocent ones are cleared.
   static func claim(
-    lane: Int, limit: Int, lease: UUID, leaseSeconds: Int, now: Date, in tx: Transaction
+    _ lease: Lease, limit: Int, now: Date, in tx: Transaction
   ) throws -> [QueueEntry] {
     // By queue_due_idx.
     try tx.query(
       """
       WITH due AS MATERIALIZED (
-        SELECT lane, delivery_id, due_at, priority, least(claims, 2) AS suspicion FROM queue
-        WHERE lane = \(lane)::smallint AND due_at <= \(now)
-          AND (leased_until IS NULL OR leased_until < clock_timestamp())
-        ORDER BY due_at, priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED
+        SELECT d.* FROM unnest(\(lease.lanes.map(Int16.init(clamping:)))) AS n (lane)
+        CROSS JOIN LATERAL (
+          SELECT q.lane, q.delivery_id, q.due_at, q.priority, least(q.claims, 2) AS suspicion
+          FROM queue q
+          WHERE q.lane = n.lane AND q.due_at <= \(now)
+            AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
+          ORDER BY q.due_at, q.priority DESC LIMIT \(limit) FOR UPDATE SKIP LOCKED) AS d
+        LIMIT \(limit)
       ), worst AS (SELECT max(suspicion) AS suspicion FROM due),
       picked AS (
         SELECT lane, delivery_id FROM due JOIN worst USING (suspicion) ORDER BY due_at, priority DESC
         LIMIT (SELECT CASE suspicion WHEN 0 THEN \(limit)::bigint
           WHEN 1 THEN \(Self.suspects)::bigint ELSE 1 END FROM worst))
-      UPDATE queue q SET lease = \(lease), claims = q.claims + 1,
-        leased_until = clock_timestamp() + make_interval(secs => \(Double(leaseSeconds)))
+      UPDATE queue q SET lease = \(lease.id), claims = q.claims + 1,
+        leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
       FROM picked p WHERE q.lane = p.lane AND q.delivery_id = p.delivery_id
       RETURNING q.lane, q.delivery_id, q.user_id, q.run_id, q.entry_key, q.step_id, q.occurrence,
         q.entered_at, q.step_entered_at, q.plan, q.plan_version, q.priority, q.link, q.phase, q.tries, q.claims,
@@ -55,29 +60,28 @@ enum QueueStore {
   }
 
   /// Keeps the lease of work under way; how many rows are still held.
-  static func renew(_ ids: [UUID], _ lease: Lease, in tx: Transaction) throws -> Int {
+  static func renew(_ rows: [QueueEntry.Key], _ lease: Lease, in tx: Transaction) throws -> Int {
     try tx.execute(
       """
-      UPDATE queue SET
+      UPDATE queue q SET
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      WHERE lane = \(lease.lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease.id)
+      FROM unnest(\(names(rows.sorted(), lease.id))) AS n (lane, id, lease)
+      WHERE \(isHeld)
       """)
   }
 
   /// Gives prepared rows back, each with the doubt it had before: they are due at once. Those that the
   /// lease still held.
   static func release(
-    _ rows: [(id: UUID, doubt: Date?)], _ lease: Lease, in tx: Transaction
+    _ rows: [(key: QueueEntry.Key, doubt: Date?)], _ lease: Lease, in tx: Transaction
   ) throws -> Set<UUID> {
     guard !rows.isEmpty else { return [] }
     let released = try tx.query(
       """
       UPDATE queue q SET lease = NULL, leased_until = NULL, handed_over_at = n.doubt, claims = 0
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.doubt)),
-        \(rows.map { _ in Int16(clamping: lease.lane) }), \(rows.map { _ in lease.id }))
-        AS n (id, doubt, lane, lease)
-      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
-      RETURNING q.delivery_id
+      FROM unnest(\(names(rows.map(\.key), lease.id)), \(rows.map(\.doubt)))
+        AS n (lane, id, lease, doubt)
+      WHERE \(isHeld) RETURNING q.delivery_id
       """)
     return Set(try released.map { try $0.get(0, as: UUID.self) })
   }
@@ -88,13 +92,14 @@ enum QueueStore {
       """
       UPDATE queue SET lease = NULL, leased_until = NULL,
         claims = CASE WHEN \(isInnocent) THEN greatest(claims - 1, 0) ELSE claims END
-      WHERE lane = \(lease.lane)::smallint AND lease = \(lease.id) AND handed_over_at IS NULL
+      WHERE lane = ANY(\(lease.lanes.map(Int16.init(clamping:)))) AND lease = \(lease.id)
+        AND handed_over_at IS NULL
       """)
   }
 
   /// Rows to come back to later, each with what it keeps.
   struct Postponement {
-    let id: UUID
+    let key: QueueEntry.Key
     /// Nil: parked until the plan is resumed.
     let dueAt: Date?
     let link: Int
@@ -110,7 +115,7 @@ enum QueueStore {
   /// Those that the lease still held.
   @discardableResult
   static func postpone(
-    _ rows: [Postponement], lane: Int, lease: UUID, in tx: Transaction
+    _ rows: [Postponement], lease: UUID, in tx: Transaction
   ) throws -> Set<UUID> {
     guard !rows.isEmpty else { return [] }
     let postponed = try tx.query(
@@ -118,28 +123,26 @@ enum QueueStore {
       UPDATE queue q SET due_at = coalesce(n.due_at, 'infinity'), link = n.link,
         phase = n.phase, tries = n.tries, sender = n.sender, content = n.content,
         claims = 0, lease = NULL, leased_until = NULL, handed_over_at = n.doubt
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
+      FROM unnest(\(names(rows.map(\.key), lease)), \(rows.map(\.dueAt)), \(rows.map(\.link)),
         \(rows.map(\.phase.rawValue)), \(rows.map(\.tries)), \(rows.map(\.sender)),
-        \(rows.map { $0.content.map(text) }), \(rows.map(\.doubt)),
-        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
-        AS n (id, due_at, link, phase, tries, sender, content, doubt, lane, lease)
-      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
-      RETURNING q.delivery_id
+        \(rows.map { $0.content.map(text) }), \(rows.map(\.doubt)))
+        AS n (lane, id, lease, due_at, link, phase, tries, sender, content, doubt)
+      WHERE \(isHeld) RETURNING q.delivery_id
       """)
     return Set(try postponed.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Rows that wait: for an instant, or for one of these events of their person.
   struct Wait {
-    let id: UUID
+    let key: QueueEntry.Key
     let until: Date
     let events: [String]
   }
 
-  static func wait(_ rows: [Wait], lane: Int, lease: UUID, in tx: Transaction) throws {
+  static func wait(_ rows: [Wait], lease: UUID, in tx: Transaction) throws {
     guard !rows.isEmpty else { return }
     // Arrays of arrays cannot differ in length: the names come as JSON.
-    let names = rows.map { row -> JSONB? in
+    let events = rows.map { row -> JSONB? in
       row.events.isEmpty ? nil : JSONB(.array(row.events.map(JSONValue.string)))
     }
     try tx.execute(
@@ -147,10 +150,9 @@ enum QueueStore {
       UPDATE queue q SET due_at = n.until, claims = 0, lease = NULL, leased_until = NULL,
         awaits = CASE WHEN n.names IS NOT NULL
           THEN ARRAY(SELECT jsonb_array_elements_text(n.names)) END
-      FROM unnest(\(rows.map(\.id)), \(rows.map(\.until)), \(names),
-        \(rows.map { _ in Int16(clamping: lane) }), \(rows.map { _ in lease }))
-        AS n (id, until, names, lane, lease)
-      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
+      FROM unnest(\(names(rows.map(\.key), lease)), \(rows.map(\.until)), \(events))
+        AS n (lane, id, lease, until, names)
+      WHERE \(isHeld)
       """)
   }
 
@@ -169,12 +171,10 @@ enum QueueStore {
         handed_over_at = CASE WHEN n.begun THEN clock_timestamp()
           WHEN q.link = n.link THEN q.handed_over_at END,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      FROM unnest(\(handovers.map(\.entry.deliveryID)), \(handovers.map(\.link)),
+      FROM unnest(\(names(handovers.map(\.entry.key), lease.id)), \(handovers.map(\.link)),
         \(handovers.map(\.sender.key)), \(handovers.map { text($0.message.content) }),
-        \(handovers.map(\.isBegun)), \(handovers.map { _ in Int16(clamping: lease.lane) }),
-        \(handovers.map { _ in lease.id })) AS n (id, link, sender, content, begun, lane, lease)
-      WHERE q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease
-      RETURNING q.delivery_id
+        \(handovers.map(\.isBegun))) AS n (lane, id, lease, link, sender, content, begun)
+      WHERE \(isHeld) RETURNING q.delivery_id
       """)
     return Set(try rows.map { try $0.get(0, as: UUID.self) })
   }
@@ -185,42 +185,56 @@ enum QueueStore {
 
   /// Notes that these are handed over next; those still held under the lease, which is renewed.
   static func markHandedOver(
-    _ ids: [UUID], _ lease: Lease, in tx: Transaction
+    _ rows: [QueueEntry.Key], _ lease: Lease, in tx: Transaction
   ) throws -> Set<UUID> {
-    let rows = try tx.query(
+    let marked = try tx.query(
       """
-      UPDATE queue SET handed_over_at = clock_timestamp(), claims = claims + 1,
+      UPDATE queue q SET handed_over_at = clock_timestamp(), claims = q.claims + 1,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      WHERE lane = \(lease.lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease.id)
-      RETURNING delivery_id
+      FROM unnest(\(names(rows.sorted(), lease.id))) AS n (lane, id, lease)
+      WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return Set(try marked.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Which of these the lease still holds; they stay locked to the end of the transaction.
-  static func held(_ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction) throws -> Set<UUID> {
-    guard !ids.isEmpty else { return [] }
-    let rows = try tx.query(
+  static func held(
+    _ rows: some Sequence<QueueEntry.Key>, lease: UUID, in tx: Transaction
+  ) throws -> Set<UUID> {
+    let rows = rows.sorted()
+    guard !rows.isEmpty else { return [] }
+    let held = try tx.query(
       """
-      SELECT delivery_id FROM queue
-      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
-      FOR UPDATE
+      SELECT q.delivery_id FROM unnest(\(names(rows, lease))) AS n (lane, id, lease)
+      JOIN queue q ON \(isHeld) FOR UPDATE OF q
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return Set(try held.map { try $0.get(0, as: UUID.self) })
   }
 
   /// Deletes those the lease still holds, and says which these were.
   static func delete(
-    _ ids: [UUID], lane: Int, lease: UUID, in tx: Transaction
+    _ rows: [QueueEntry.Key], lease: UUID, in tx: Transaction
   ) throws -> Set<UUID> {
-    guard !ids.isEmpty else { return [] }
-    let rows = try tx.query(
+    guard !rows.isEmpty else { return [] }
+    let deleted = try tx.query(
       """
-      DELETE FROM queue
-      WHERE lane = \(lane)::smallint AND delivery_id = ANY(\(ids)) AND lease = \(lease)
-      RETURNING delivery_id
+      DELETE FROM queue q USING unnest(\(names(rows.sorted(), lease))) AS n (lane, id, lease)
+      WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return Set(try deleted.map { try $0.get(0, as: UUID.self) })
+  }
+
+  /// Columns that name rows which a lease should hold. Sorted by key where nothing else decides the
+  /// order: two that lock the same rows then never wait for each other in a circle.
+  private static func names(_ rows: [QueueEntry.Key], _ lease: UUID) -> SQL {
+    """
+    \(rows.map { Int16(clamping: $0.lane) }), \(rows.map(\.id)), \(rows.map { _ in lease })
+    """
+  }
+
+  /// Over rows `q` of the queue and their names `n`.
+  private static var isHeld: SQL {
+    "q.lane = n.lane AND q.delivery_id = n.id AND q.lease = n.lease"
   }
 
   /// Makes everything of a plan due now, parked or put off: it is to be settled as cancelled.

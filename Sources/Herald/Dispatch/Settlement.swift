@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Postgres
 
-/// What a batch of one lane came to, gathered and then written in one transaction: attempts,
+/// What a batch came to, gathered and then written in one transaction: attempts,
 /// delivery states, rows that come back later, and where each person goes next.
 struct Settlement {
   /// One line of `attempts`.
@@ -47,24 +47,20 @@ struct Settlement {
     let values: JSONValue?
   }
 
-  let lane: Int
   let lease: UUID
   private(set) var attempts: [Attempt] = []
   private(set) var outcomes: [Outcome] = []
   private(set) var postponements: [QueueStore.Postponement] = []
-  private(set) var closed: [UUID] = []
+  private(set) var closed: [QueueEntry.Key] = []
   private(set) var openings: [Opening] = []
   private(set) var departures: [Departure] = []
   private(set) var waits: [QueueStore.Wait] = []
   private(set) var endings: [EnrolmentStore.Ending] = []
   /// Deliveries that wait, and what for.
   private(set) var deferrals: [(entry: QueueEntry, why: Gatekeeper.Deferral)] = []
-  private(set) var slots: Set<CapUseStore.Holder> = []
+  private(set) var slots: [CapUseStore.Holder: QueueEntry.Key] = [:]
 
-  init(lane: Int, lease: UUID) {
-    self.lane = lane
-    self.lease = lease
-  }
+  init(lease: UUID) { self.lease = lease }
 
   var isEmpty: Bool {
     attempts.isEmpty && outcomes.isEmpty && postponements.isEmpty && closed.isEmpty
@@ -78,13 +74,13 @@ struct Settlement {
     let isOut = outcome.status == .sent || outcome.status == .unknown
     // Only what was prepared once may hold a slot.
     if !isOut, outcome.entry.sender != nil {
-      giveBack(outcome.entry.holder(link: outcome.entry.link))
+      giveBack(outcome.entry, link: outcome.entry.link)
     }
   }
 
   /// Nothing went out: the slot of the caps is free again.
-  mutating func giveBack(_ slot: CapUseStore.Holder?) {
-    if let slot { slots.insert(slot) }
+  mutating func giveBack(_ entry: QueueEntry, link: Int) {
+    slots[entry.holder(link: link)] = entry.key
   }
 
   mutating func postpone(
@@ -93,7 +89,7 @@ struct Settlement {
   ) {
     postponements.append(
       QueueStore.Postponement(
-        id: entry.deliveryID, dueAt: until, link: link ?? entry.link, phase: phase, tries: tries,
+        key: entry.key, dueAt: until, link: link ?? entry.link, phase: phase, tries: tries,
         sender: sender, content: content, doubt: doubt))
   }
 
@@ -120,12 +116,12 @@ struct Settlement {
 
   /// The step goes on waiting: for the instant, or for one of the events.
   mutating func wait(_ entry: QueueEntry, until: Date, for events: [String]) {
-    waits.append(QueueStore.Wait(id: entry.deliveryID, until: until, events: events))
+    waits.append(QueueStore.Wait(key: entry.key, until: until, events: events))
   }
 
   /// The work of a delivery, step or timer is over; the person goes on to `next`, or is through.
   mutating func advance(_ entry: QueueEntry, to next: PlanDocument.Successor?) {
-    closed.append(entry.deliveryID)
+    closed.append(entry.key)
     if let next {
       openings.append(Opening(entry: entry, step: next, deliveryID: UUID()))
     } else {
@@ -137,7 +133,7 @@ struct Settlement {
 
   /// The work is over and the person leaves the plan.
   mutating func exit(_ entry: QueueEntry, reason: String) {
-    closed.append(entry.deliveryID)
+    closed.append(entry.key)
     endings.append(
       EnrolmentStore.Ending(
         enrolment: entry.enrolment, state: "exited", reason: reason))
@@ -149,28 +145,26 @@ struct Settlement {
   func apply(now: Date, in tx: Transaction) throws -> Int {
     let leaving = Set(closed)
     let staying = Set(
-      outcomes.map(\.entry.deliveryID) + postponements.map(\.id)
-        + attempts.map(\.entry.deliveryID) + waits.map(\.id) + slots.map(\.delivery)
+      outcomes.map(\.entry.key) + postponements.map(\.key) + attempts.map(\.entry.key)
+        + waits.map(\.key) + slots.values
     ).subtracting(leaving)
     // Deleting a row says as well as locking it whether the lease still holds it.
-    let left = try QueueStore.delete(closed, lane: lane, lease: lease, in: tx)
-    let held = left.union(
-      try QueueStore.held(Array(staying), lane: lane, lease: lease, in: tx))
+    let left = try QueueStore.delete(closed, lease: lease, in: tx)
+    let held = left.union(try QueueStore.held(staying, lease: lease, in: tx))
     try DeliveryStore.insert(
       attempts.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
     try DeliveryStore.update(
       changes.filter { held.contains($0.entry.deliveryID) }, now: now, in: tx)
     try CapUseStore.giveBack(
-      slots.filter { held.contains($0.delivery) }, in: tx)
+      slots.keys.filter { held.contains($0.delivery) }, in: tx)
     // The provider's receipt may have been quicker than its answer.
     let unknown = outcomes.filter { $0.status == .unknown && held.contains($0.entry.deliveryID) }
     try ReceiptStore.settleUnknown(
       withReceipts: unknown.map { (user: $0.entry.userID, delivery: $0.entry.deliveryID) },
       now: now, in: tx)
     try QueueStore.postpone(
-      postponements.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
-    try QueueStore.wait(
-      waits.filter { held.contains($0.id) }, lane: lane, lease: lease, in: tx)
+      postponements.filter { held.contains($0.key.id) }, lease: lease, in: tx)
+    try QueueStore.wait(waits.filter { held.contains($0.key.id) }, lease: lease, in: tx)
     try StepVisitStore.leave(
       departures.filter { left.contains($0.entry.deliveryID) }, now: now, in: tx)
     let begun = openings.filter { left.contains($0.entry.deliveryID) }
@@ -180,7 +174,8 @@ struct Settlement {
       zip(closedEndings, endings).filter { left.contains($0.0) }.map(\.1), now: now, in: tx)
     let ended = attempts.filter { $0.number > 0 && held.contains($0.entry.deliveryID) }
     try PlanGuardStore.count(
-      ended.map { (plan: $0.entry.plan, outcome: $0.status) }, lane: lane, now: now, in: tx)
+      ended.map { (plan: $0.entry.plan, outcome: $0.status) }, shard: Int(lease.uuid.15), now: now,
+      in: tx)
     return leaving.count + staying.count - held.count
   }
 
@@ -210,6 +205,6 @@ struct Settlement {
   /// The deliveries whose closing ended an enrolment, in the order of `endings`.
   private var closedEndings: [UUID] {
     let opened = Set(openings.map(\.entry.deliveryID))
-    return closed.filter { !opened.contains($0) }
+    return closed.map(\.id).filter { !opened.contains($0) }
   }
 }

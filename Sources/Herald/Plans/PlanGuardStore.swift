@@ -6,9 +6,10 @@ import Postgres
 enum PlanGuardStore {
   static let shards = 4
 
-  /// Counts hand-overs that ended. The last statement of its transaction: others wait for it.
+  /// Counts hand-overs that ended. `shard`: any number; many of them count one plan beside each other.
+  /// The last statement of its transaction: others wait for it.
   static func count(
-    _ ended: [(plan: String, outcome: String)], lane: Int, now: Date, in tx: Transaction
+    _ ended: [(plan: String, outcome: String)], shard: Int, now: Date, in tx: Transaction
   ) throws {
     guard !ended.isEmpty else { return }
     var counts: [String: [String: Int]] = [:]
@@ -20,7 +21,7 @@ enum PlanGuardStore {
     try tx.execute(
       """
       INSERT INTO attempt_minutes AS m (plan, minute, shard, outcome, n)
-      SELECT plan, date_trunc('minute', \(now)::timestamptz), \(lane % shards)::smallint, outcome, n
+      SELECT plan, date_trunc('minute', \(now)::timestamptz), \(shard % shards)::smallint, outcome, n
       FROM unnest(\(rows.map(\.0)), \(rows.map(\.1)), \(rows.map(\.2))) AS a (plan, outcome, n)
       ON CONFLICT (plan, minute, shard, outcome) DO UPDATE SET n = m.n + excluded.n
       """)

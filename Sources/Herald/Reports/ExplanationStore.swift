@@ -84,6 +84,8 @@ enum ExplanationStore {
   struct Waiting: Sendable {
     let dueAt: Date?
     let phase: String
+    /// Of the step's chain, the one it is at.
+    let link: Int
     let tries: Int
     let inFlight: Bool
   }
@@ -94,7 +96,8 @@ enum ExplanationStore {
     try db.query(
       """
       SELECT d.id, d.user_id, d.run_id, d.entry_key, d.step_id, d.status, d.reason, d.gate,
-        d."values", d.channel, d.sender, d.created_at, d.settled_at, q.phase, q.tries, nullif(q.due_at, 'infinity') AS due_at,
+        d."values", d.channel, d.sender, d.created_at, d.settled_at, q.phase, q.link, q.tries,
+        nullif(q.due_at, 'infinity') AS due_at,
         coalesce(q.handed_over_at IS NOT NULL AND q.leased_until > clock_timestamp(), false)
           AS in_flight
       FROM deliveries d
@@ -113,7 +116,8 @@ enum ExplanationStore {
         settledAt: try row.get("settled_at"),
         waiting: try phase.map {
           Waiting(
-            dueAt: try row.get("due_at"), phase: $0, tries: try row.get("tries"),
+            dueAt: try row.get("due_at"), phase: $0, link: try row.get("link"),
+            tries: try row.get("tries"),
             inFlight: try row.get("in_flight"))
         })
     }

@@ -58,19 +58,26 @@ public struct Explanations: Sendable {
     let visits = try ExplanationStore.visits(
       ids, plan: plan, runs: Array(Set(enrolments.map(\.name.run))), in: tx)
     let attempts = try ExplanationStore.attempts(ids, deliveries: deliveries.map(\.id), in: tx)
-    var buckets: [Int: Int] = [:]
-    for version in Set(enrolments.map(\.version)) {
-      buckets[version] = try PlanDocument.stored(
-        PlanStore.version(plan, version, in: tx).document
-      ).holdoutBuckets
+    var versions: [Int: (document: PlanDocument, manifest: Manifest?)] = [:]
+    for number in Set(enrolments.map(\.version)) {
+      let version = try PlanStore.version(plan, number, in: tx)
+      versions[number] = (
+        try PlanDocument.stored(version.document), try version.manifest.map(Manifest.init(stored:))
+      )
     }
     var decisions: [Decision] = []
     for enrolment in enrolments.reversed() {
       let start = decisions.count
-      decisions.append(Decision(entry: enrolment, heldOutBelow: buckets[enrolment.version] ?? 0))
+      let version = versions[enrolment.version]
+      decisions.append(
+        Decision(entry: enrolment, heldOutBelow: version?.document.holdoutBuckets ?? 0))
       // In the order in which the person came to the steps.
-      let sent = deliveries.filter { $0.enrolment == enrolment.name }.map {
-        (at: $0.createdAt, decision: Decision($0, attempts: attempts[$0.id] ?? []))
+      let sent = try deliveries.filter { $0.enrolment == enrolment.name }.map { delivery in
+        var decision = Decision(delivery, attempts: attempts[delivery.id] ?? [])
+        if let (document, manifest) = version, let manifest {
+          try decision.tellSenders(of: delivery, document, manifest, in: tx)
+        }
+        return (at: delivery.createdAt, decision: decision)
       }
       let visited = visits.filter { $0.enrolment == enrolment.name }.map {
         (at: $0.arrivedAt, decision: Decision($0))
@@ -147,7 +154,50 @@ extension Decision {
   }
 }
 
+extension Decision {
+  /// Of a delivery that only waits for its turn: whether nothing can carry it, and what keeps each of
+  /// the senders that were approved for it. As it is now; the dispatcher keeps no note of it.
+  fileprivate mutating func tellSenders(
+    of delivery: ExplanationStore.Delivery, _ document: PlanDocument, _ manifest: Manifest,
+    in tx: Transaction
+  ) throws {
+    guard let waiting = delivery.waiting, delivery.waitsForTurn,
+      let chain = document.step(delivery.step)?.chain, chain.indices.contains(waiting.link)
+    else { return }
+    let channel = chain[waiting.link].channel
+    var obstacles = JSONObject()
+    for (key, approved) in manifest.senders
+    where approved["channel"]?.stringValue == channel.rawValue {
+      guard let obstacle = try SenderStore.find(key, in: tx).obstacle(since: approved) else {
+        return
+      }
+      obstacles[key] = .string(obstacle)
+    }
+    guard !obstacles.members.isEmpty else { return }
+    gate = "sender"
+    code = "no_sender"
+    values = ["channel": .string(channel.rawValue), "senders": .object(obstacles)]
+  }
+}
+
+extension StoredSender? {
+  /// What keeps a sender from carrying what was approved for it as `approved`; nil when nothing does.
+  fileprivate func obstacle(since approved: JSONValue) -> String? {
+    guard let self else { return "archived" }
+    if self.state != .active {
+      return ["paused", self.stateReason].compactMap(\.self).joined(separator: ": ")
+    }
+    return self.sender.approvedContent == approved ? nil : "changed since the approval"
+  }
+}
+
 extension ExplanationStore.Delivery {
+  /// Due, and nothing is known to be in its way.
+  fileprivate var waitsForTurn: Bool {
+    guard let waiting, !isDeferred else { return false }
+    return waiting.code == "queued" || waiting.code == "retrying"
+  }
+
   /// A gate that put it off says more than that it is queued.
   fileprivate var isDeferred: Bool {
     gate != nil && reason != nil && waiting?.dueAt != nil && !(waiting?.inFlight ?? false)

@@ -94,19 +94,13 @@ enum EntryStore {
   }
 
   /// Decides on everybody, in their order. Enrolments, timers, first deliveries and queue rows appear
-  /// together or not at all; an entry that is there already is left alone.
+  /// together or not at all; an entry that is there already is left alone. For a handful of people:
+  /// `Transaction.lookUpByKey` is to be called before.
   static func enter(
     _ entrants: [Entrant], _ rule: Rule, now: Date, in tx: Transaction
   ) throws -> [Outcome] {
     guard !entrants.isEmpty else { return [] }
-    // A handful of people, each looked up by key: see `Database.dispatch`.
-    try tx.execute(
-      script: """
-        SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = off;
-        SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-        SET LOCAL enable_material = off
-        """)
-    return try tx.query(statement(entrants, rule, now: now).unprepared()).map { row in
+    return try tx.query(statement(entrants, rule, now: now)).map { row in
       Outcome(
         user: try row.get("user_id"), entryKey: try row.get("entry_key"),
         state: try row.get("state"), reason: try row.get("reason"))

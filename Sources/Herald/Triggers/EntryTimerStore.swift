@@ -40,7 +40,7 @@ enum EntryTimerStore {
       LEFT JOIN users u ON u.id = n.person
       """
     var timers: [EnrolmentName: Timer] = [:]
-    for row in try tx.query(statement.unprepared()) {
+    for row in try tx.query(statement) {
       let name = EnrolmentName(
         user: try row.get("user_id"), run: try row.get("run_id"),
         entryKey: try row.get("entry_key"))

@@ -35,6 +35,7 @@ struct TriggerMatching: EventObserver {
   private func enter(
     _ events: [StoredEvent], _ table: LiveTriggers.Table, now: Date, in tx: Transaction
   ) throws -> Bool {
+    try tx.lookUpByKey()
     let project = try SettingsStore.load(in: tx).settings
     let matches = try match(events, table, project, now: now, in: tx)
     let counted = matches.filter { candidate, _ in

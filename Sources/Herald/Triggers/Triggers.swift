@@ -30,6 +30,7 @@ public struct Triggers: Sendable {
             "name": "api", "id": .id(id), "at": .instant(now), "properties": .object(properties),
           ]
         ], key: plan.document.reentry?.key.flatMap { properties[$0] })
+      try tx.lookUpByKey()
       if plan.document.reentry != nil { try EntryStore.lock([user], in: tx) }
       let entries = try Entries(plan, project: settings, now: now, in: tx)
       guard let outcome = try entries.enter([entrant], in: tx).first else {

@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import JSON
+import Postgres
 import Testing
 
 @testable import Herald
@@ -60,6 +61,52 @@ import Testing
         Self.findings(approval) == ["error unknown_variable p", "warning missing_variable p"])
       let text = approval["lint"]?.arrayValue?.last?["text"]?.stringValue ?? ""
       #expect(text.contains("3 of 5 people have no user.name; they are skipped."))
+    }
+  }
+
+  @Test("events that never came are told, with the name that was meant")
+  func unseenEvents() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      let events: JSONValue = [
+        "events": [["message_id": "m-1", "user": ["external_id": "u-0"], "name": "order_paid"]]
+      ]
+      let answer = try await scene.herald.call(.post, "/v1/events", events, key: scene.admin)
+      try #require(answer.status == 200)
+      try await scene.herald.execute(
+        """
+        INSERT INTO catalogue_events (name, count, flagged, first_seen, last_seen, updated_at)
+        VALUES ('order_paid', 1, 0, now(), now(), now())
+        """)
+      try await scene.draft(
+        #"""
+        {"name": "Unpaid", "trigger": {"event": "order_paid",
+          "unless": {"event": "order_payd", "within": "10m"}}, "reentry": {"limit": 1, "per": "1d"},
+          "goals": [{"stage": "convert", "event": "never", "within": "1d", "primary": true}],
+          "steps": [{"id": "tell", "send": {"chain": [{"channel": "push", "template": "p"}]}}]}
+        """#)
+      let lint = try await scene.approval(scene.submit())["lint"]?.arrayValue ?? []
+      let unseen = lint.filter { $0["code"] == "unseen_event" }
+      #expect(unseen.map { $0["field"] } == ["/goals/0/event", "/trigger/unless"])
+      #expect(unseen.allSatisfy { $0["template"] == .null && $0["level"] == "warning" })
+      #expect(
+        unseen.last?["text"] == "No event 'order_payd' came so far; did you mean 'order_paid'?")
+    }
+  }
+
+  @Test("a way to unsubscribe that has no address is told")
+  func noWayOut() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.put(
+        "templates/p",
+        ["channel": "push", "content": ["title": "Hi", "body": "Stop: {{ unsubscribe_url }}"]])
+      try await scene.draft(PlanText.plan())
+      let db = scene.herald.app.db
+      let author = Caller(keyID: UUID(), principal: "li.lei", role: .operator)
+      let approval = try await Approvals(db: db, offersUnsubscribing: false).submit(
+        plan: "hello", comment: nil, by: author, now: scene.herald.clock.now)
+      #expect(approval.lint.arrayValue?.contains { $0["code"] == "no_public_url" } == true)
     }
   }
 

@@ -38,6 +38,24 @@ import Testing
     }
   }
 
+  @Test("a message sent again, since nobody knew whether it had gone out, counts from then on")
+  func sentAgain() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.put("caps/breath", ["scope": "all", "gap": "2h"])
+      scene.herald.channel.reply { _ in .unknown(reason: "timeout") }
+      try await scene.launch(PlanText.plan(), key: "first")
+      try await scene.drain()
+      scene.herald.channel.reply { _ in .sent(providerID: nil) }
+      try await scene.drain(5400)
+      #expect(try await delivery(scene, "first")["outcome"] == "sent")
+      scene.herald.clock.advance(by: 3600)
+      try await scene.launch(PlanText.plan(#""pressure": {"on_gap": "drop"}"#), key: "second")
+      try await scene.drain()
+      #expect(try await delivery(scene, "second")["code"] == "minimum_gap")
+    }
+  }
+
   @Test("a plan that would rather wait says so, and sends when there is room")
   func wait() async throws {
     try await CampaignScene.with { scene in

@@ -25,7 +25,7 @@ import Testing
         deliveryID: entry.deliveryID, idempotencyKey: "k", channel: sender.sender.channel,
         address: Address(kind: .token, value: "t"), content: Self.content, userID: entry.userID,
         externalID: nil, plan: "k", step: "hello"), preparedAt: Self.now)
-    var settlement = Settlement(lane: 0, lease: UUID())
+    var settlement = Settlement(lease: UUID())
     AttemptRule(
       step: try #require(plan.step("hello")), now: Self.now, jitter: { 0.5 }, resendsSafely: safe
     ).apply(outcome, of: handover, startedAt: Self.now, to: &settlement)

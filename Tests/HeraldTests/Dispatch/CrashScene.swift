@@ -141,11 +141,10 @@ struct CrashScene: Sendable {
 
   /// Claims as a worker does.
   func claim(limit: Int = 400) async throws -> (lease: Lease, entries: [QueueEntry]) {
-    let lease = Lease(lane: 0, seconds: 30)
+    let lease = Lease(lanes: [0], seconds: 30)
     let now = script.now
     let entries = try await app.db.dispatch { tx in
-      try QueueStore.claim(
-        lane: 0, limit: limit, lease: lease.id, leaseSeconds: 30, now: now, in: tx)
+      try QueueStore.claim(lease, limit: limit, now: now, in: tx)
     }
     return (lease, entries)
   }

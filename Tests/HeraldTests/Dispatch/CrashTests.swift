@@ -66,7 +66,7 @@ struct CrashTests {
         settings: DispatchSettings(), project: ProjectSettings(), now: scene.script.now,
         lease: lease)
       let prepared = try await scene.app.db.dispatch { try preparation.run(entries, in: $0) }
-      let begun = prepared.prefix(2).map(\.entry.deliveryID)
+      let begun = prepared.prefix(2).map(\.entry.key)
       _ = try await scene.app.db.dispatch { try QueueStore.markHandedOver(begun, lease, in: $0) }
       #expect(
         try await scene.text("SELECT string_agg(claims::text, ' ' ORDER BY claims DESC) FROM queue")

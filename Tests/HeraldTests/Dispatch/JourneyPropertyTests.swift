@@ -65,10 +65,9 @@ import Testing
     guard let lane = try await db.read({ try QueueStore.dueLanes(now: now, in: $0) }).first else {
       return
     }
-    let lease = Lease(lane: lane, seconds: 30)
+    let lease = Lease(lanes: [lane], seconds: 30)
     let entries = try await db.dispatch { tx in
-      try QueueStore.claim(
-        lane: lane, limit: 3, lease: lease.id, leaseSeconds: 30, now: now, in: tx)
+      try QueueStore.claim(lease, limit: 3, now: now, in: tx)
     }
     let preparation = Preparation(
       plans: ApprovedPlans(), senders: scene.herald.app.senders, health: SenderHealth(),

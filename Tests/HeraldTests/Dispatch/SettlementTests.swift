@@ -17,13 +17,12 @@ import Testing
       try await scene.drain()
       scene.herald.clock.advance(by: 3600)
       let lane = try await scene.herald.count("SELECT lane FROM queue")
-      let lease = UUID()
+      let lease = Lease(lanes: [lane], seconds: 30)
       let now = scene.herald.clock.now
       let entries = try await scene.herald.app.db.pool.write { tx in
-        try QueueStore.claim(
-          lane: lane, limit: 10, lease: lease, leaseSeconds: 30, now: now, in: tx)
+        try QueueStore.claim(lease, limit: 10, now: now, in: tx)
       }
-      try await body(scene, try #require(entries.first), lease)
+      try await body(scene, try #require(entries.first), lease.id)
     }
   }
 
@@ -32,7 +31,7 @@ import Testing
   {
     let now = scene.herald.clock.now
     return try await scene.herald.app.db.pool.write { tx in
-      var settlement = Settlement(lane: entry.lane, lease: lease)
+      var settlement = Settlement(lease: lease)
       settlement.record(
         .init(
           entry: entry, link: 0, channel: .push, number: 2, sender: "gw-push", status: "sent",

@@ -95,34 +95,35 @@ struct WakingTests {
     }
   }
 
-  @Test("one look finds lanes for all workers, and no more are worked on than there are workers")
+  @Test("one look shares out all lanes to the workers, and a few rows of many lanes are one batch")
   func lanes() async throws {
-    try await dispatching(people: 12) { scene in
-      let state = Mutex((out: 0, most: 0, goOn: false))
+    try await dispatching(people: 64) { scene in
+      let goOn = Mutex(false)
       scene.script.reply { _ in
-        state.withLock {
-          $0.out += 1; $0.most = max($0.most, $0.out)
-        }
-        while !state.withLock({ $0.goOn }) { try await Task.sleep(for: .milliseconds(2)) }
-        state.withLock { $0.out -= 1 }
+        while !goOn.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(2)) }
         return .sent(providerID: nil)
       }
       try await scene.call(.post, "/v1/stop", ["reason": "wait"])
       try await scene.approve()
       try await eventually("everybody has entered") {
-        try await scene.text("SELECT count(*)::text FROM queue") == "12"
+        try await scene.text("SELECT count(*)::text FROM queue") == "64"
       }
       try await scene.execute(
         """
         UPDATE queue q SET lane = n.lane FROM (
-          SELECT delivery_id, row_number() OVER (ORDER BY delivery_id) AS lane FROM queue) AS n
+          SELECT delivery_id, row_number() OVER (ORDER BY delivery_id) - 1 AS lane FROM queue) AS n
         WHERE n.delivery_id = q.delivery_id
         """)
       try await scene.call(.post, "/v1/start")
-      try await eventually("four lanes are worked on") { state.withLock { $0.out } == 4 }
-      state.withLock { $0.goOn = true }
-      try await eventually("all are sent") { try await scene.ends() == ["sent": 12] }
-      #expect(state.withLock { $0.most } == DispatchSettings().workers)
+      try await eventually("four workers hold sixteen lanes each") {
+        try await scene.text(
+          """
+          SELECT string_agg(n::text, ' ') FROM (
+            SELECT count(DISTINCT lane) AS n FROM queue WHERE lease IS NOT NULL GROUP BY lease) AS h
+          """) == "16 16 16 16"
+      }
+      goOn.withLock { $0 = true }
+      try await eventually("all are sent") { try await scene.ends() == ["sent": 64] }
     }
   }
 }

@@ -41,7 +41,7 @@ import Testing
       #expect(queued.count == 1)
       let entry = try await scene.db.pool.write { tx in
         try QueueStore.claim(
-          lane: queued[0], limit: 5, lease: UUID(), leaseSeconds: 30, now: ReportScene.now, in: tx)
+          Lease(lanes: queued, seconds: 30), limit: 5, now: ReportScene.now, in: tx)
       }
       #expect(entry.map(\.deliveryID) == [failed])
       #expect(entry.map(\.userID) == [people[1]])
