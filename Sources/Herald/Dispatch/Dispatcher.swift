@@ -93,8 +93,7 @@ public final class Dispatcher: Sendable {
       return busy.isShort
     }
     guard !isFull else { return [] }
-    let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    return take(due, workers: settings.workers)
+    return take(try await dueLanes(), workers: settings.workers)
   }
 
   /// One worker's turn in lanes that are taken. When there was work, there may be more by now; when
@@ -155,8 +154,9 @@ public final class Dispatcher: Sendable {
 
   /// A few batches of some lanes; false when nothing was due.
   func step() async throws -> Bool {
-    let due = try await db.read { try QueueStore.dueLanes(now: self.now(), in: $0) }
-    guard let lanes = take(due, workers: busy.withLock(\.workers) + 1).first else { return false }
+    guard let lanes = take(try await dueLanes(), workers: busy.withLock(\.workers) + 1).first else {
+      return false
+    }
     return try await stay(in: lanes)
   }
 
@@ -178,20 +178,35 @@ public final class Dispatcher: Sendable {
     return batches > 0
   }
 
-  /// Due lanes nobody in this process is working on, until there are `workers` at work. A share is what
-  /// each would have if all lanes were due: what comes in singly is carried out together, since a batch
-  /// of one costs nearly as much as one of ten.
-  private func take(_ due: [Int], workers: Int) -> [[Int]] {
-    let size = max(1, (Run.laneCount + workers - 1) / workers)
-    return busy.withLock { busy in
-      let free = due.filter { !busy.lanes.contains($0) }.shuffled()
-      let shares = stride(from: 0, to: free.count, by: size)
-        .map { Array(free[$0..<min(free.count, $0 + size)]) }
+  /// Rows for which lanes share a worker: a batch of one costs nearly as much as one of ten. Not more,
+  /// since nobody can have them while a worker that vanished holds them.
+  private static let together = 16
+
+  /// Due lanes nobody in this process is working on, until there are `workers` at work.
+  private func take(_ due: [QueueStore.DueLane], workers: Int) -> [[Int]] {
+    busy.withLock { busy in
+      var shares: [[Int]] = []
+      var rows = Self.together
+      for due in due.shuffled() where !busy.lanes.contains(due.lane) {
+        if rows >= Self.together {
+          shares.append([])
+          rows = 0
+        }
+        shares[shares.count - 1].append(due.lane)
+        rows += due.rows
+      }
       let taken = shares.prefix(max(0, workers - busy.workers))
       busy.isShort = taken.count < shares.count
       busy.workers += taken.count
       for lanes in taken { busy.lanes.formUnion(lanes) }
       return Array(taken)
+    }
+  }
+
+  private func dueLanes() async throws -> [QueueStore.DueLane] {
+    let now = now()
+    return try await db.read {
+      try QueueStore.dueLanes(counting: Self.together, now: now, in: $0)
     }
   }
 

@@ -9,17 +9,26 @@ import Postgres
 /// on the table it would make the planner expect so few rows that it reads the lane and compares
 /// each of its rows with each of the array.
 enum QueueStore {
-  /// Lanes with work that is due and not leased, with the earliest future due time.
-  static func dueLanes(now: Date, in db: any Queryable) throws -> [Int] {
+  /// A lane with work that is due and not leased.
+  struct DueLane: Sendable {
+    let lane: Int
+    /// How many rows, as far as they were counted.
+    let rows: Int
+  }
+
+  /// None while everything is stopped. `counting`: rows of a lane that are counted at most.
+  static func dueLanes(counting: Int, now: Date, in db: any Queryable) throws -> [DueLane] {
     // 64 probes of queue_due_idx.
     try db.query(
       """
-      SELECT n AS lane FROM generate_series(0, 63) AS lanes (n)
-      WHERE EXISTS (
-        SELECT FROM queue q WHERE q.lane = n::smallint AND q.due_at <= \(now)
-          AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp()))
+      SELECT n AS lane, due.rows FROM generate_series(0, 63) AS lanes (n) CROSS JOIN LATERAL (
+        SELECT count(*) AS rows FROM (
+          SELECT FROM queue q WHERE q.lane = n::smallint AND q.due_at <= \(now)
+            AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
+          LIMIT \(counting)) AS found) AS due
+      WHERE due.rows > 0 AND NOT EXISTS (SELECT FROM stops WHERE scope = 'all')
       """
-    ).map { try $0.get("lane") }
+    ).map { DueLane(lane: try $0.get("lane"), rows: try $0.get("rows")) }
   }
 
   /// Rows claimed together that took their worker down once before; twice: each alone.
@@ -65,7 +74,7 @@ enum QueueStore {
       """
       UPDATE queue q SET
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      FROM unnest(\(names(rows.sorted(), lease.id))) AS n (lane, id, lease)
+      FROM unnest(\(names(rows, lease.id))) AS n (lane, id, lease)
       WHERE \(isHeld)
       """)
   }
@@ -191,7 +200,7 @@ enum QueueStore {
       """
       UPDATE queue q SET handed_over_at = clock_timestamp(), claims = q.claims + 1,
         leased_until = clock_timestamp() + make_interval(secs => \(Double(lease.seconds)))
-      FROM unnest(\(names(rows.sorted(), lease.id))) AS n (lane, id, lease)
+      FROM unnest(\(names(rows, lease.id))) AS n (lane, id, lease)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
     return Set(try marked.map { try $0.get(0, as: UUID.self) })
@@ -201,6 +210,7 @@ enum QueueStore {
   static func held(
     _ rows: some Sequence<QueueEntry.Key>, lease: UUID, in tx: Transaction
   ) throws -> Set<UUID> {
+    // In the order of the key, as `hasten` locks them.
     let rows = rows.sorted()
     guard !rows.isEmpty else { return [] }
     let held = try tx.query(
@@ -218,14 +228,13 @@ enum QueueStore {
     guard !rows.isEmpty else { return [] }
     let deleted = try tx.query(
       """
-      DELETE FROM queue q USING unnest(\(names(rows.sorted(), lease))) AS n (lane, id, lease)
+      DELETE FROM queue q USING unnest(\(names(rows, lease))) AS n (lane, id, lease)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
     return Set(try deleted.map { try $0.get(0, as: UUID.self) })
   }
 
-  /// Columns that name rows which a lease should hold. Sorted by key where nothing else decides the
-  /// order: two that lock the same rows then never wait for each other in a circle.
+  /// Columns that name rows which a lease should hold.
   private static func names(_ rows: [QueueEntry.Key], _ lease: UUID) -> SQL {
     """
     \(rows.map { Int16(clamping: $0.lane) }), \(rows.map(\.id)), \(rows.map { _ in lease })

@@ -62,9 +62,8 @@ import Testing
   private func kill(_ scene: CampaignScene, _ random: inout SeededRandom) async throws {
     let db = scene.herald.app.db
     let now = scene.herald.clock.now
-    guard let lane = try await db.read({ try QueueStore.dueLanes(now: now, in: $0) }).first else {
-      return
-    }
+    let due = try await db.read { try QueueStore.dueLanes(counting: 1, now: now, in: $0) }
+    guard let lane = due.first?.lane else { return }
     let lease = Lease(lanes: [lane], seconds: 30)
     let entries = try await db.dispatch { tx in
       try QueueStore.claim(lease, limit: 3, now: now, in: tx)
