@@ -86,4 +86,32 @@ struct StatementTests {
     }
     await pool.close()
   }
+
+  @Test("one plan serves any values, until it is too old")
+  func reusedPlans() async throws {
+    let pool = database.makePool(size: 1)
+    try await pool.write {
+      try $0.execute(
+        script: """
+          CREATE TABLE t (a int8 PRIMARY KEY) WITH (autovacuum_enabled = false);
+          INSERT INTO t VALUES (1); ANALYZE t
+          """)
+    }
+    func scansTable(keeping age: Duration) async throws -> Bool {
+      try await pool.write { tx in
+        try tx.reusePlans(for: age)
+        try tx.query("SELECT a FROM t WHERE a = \(7)")
+        let name: SQL = "SELECT name FROM pg_prepared_statements WHERE statement LIKE '%a = $1'"
+        let statement = try #require(try tx.one(name.unprepared())).get(0, as: String.self)
+        let explained = SQL(stringLiteral: "EXPLAIN EXECUTE \(statement)(7)").unprepared()
+        let lines = try tx.query(explained).map { try $0.get(0, as: String.self) }
+        return lines.contains { $0.contains("Seq Scan") }
+      }
+    }
+    #expect(try await scansTable(keeping: .seconds(60)))
+    _ = try await pool.write { try $0.query("INSERT INTO t SELECT generate_series(2, 100000)") }
+    #expect(try await scansTable(keeping: .seconds(60)))
+    #expect(try await !scansTable(keeping: .zero))
+    await pool.close()
+  }
 }

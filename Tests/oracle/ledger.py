@@ -141,8 +141,11 @@ class Ledger:
             self.calls += len(statuses)
             ends = {row["status"] for row in tried.get(key, [])}
             # Of what was in doubt in the end an answer may have been lost.
-            if "unknown" not in ends and (
-                (200 in statuses) != ("sent" in ends) or (422 in statuses) != ("failed" in ends)
+            last = max(tried.get(key, []), key=lambda row: row["try"], default={"status": None})
+            lost = last["status"] == "unknown"
+            if any(
+                (code in statuses) != (end in ends) and not (lost and end not in ends)
+                for code, end in ((200, "sent"), (422, "failed"))
             ):
                 self.fault("call", f"{key}: answered {statuses}, Herald has {sorted(ends)}")
             if "retry" in ends and 503 not in statuses:

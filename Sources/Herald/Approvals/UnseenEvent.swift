@@ -10,7 +10,7 @@ struct UnseenEvent: Sendable {
   /// A name that did come and looks much like it.
   let likely: String?
 
-  /// Of all events that the plan names.
+  /// Of the events that make people enter, go on, or reach a goal.
   static func find(_ document: PlanDocument, in db: any Queryable) throws -> [UnseenEvent] {
     var places: [String: JSONPointer] = [:]
     for (place, name) in document.events where places[name] == nil { places[name] = place }
@@ -19,6 +19,8 @@ struct UnseenEvent: Sendable {
       """
       SELECT n.name FROM unnest(\(places.keys.sorted())) AS n (name)
       WHERE NOT EXISTS (SELECT FROM events e WHERE e.name = n.name)
+        AND NOT EXISTS (SELECT FROM catalogue_events c
+          WHERE c.name = n.name AND c.last_seen IS NOT NULL)
       ORDER BY n.name
       """
     ).map { try $0.get(0, as: String.self) }

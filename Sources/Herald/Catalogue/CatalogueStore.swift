@@ -131,8 +131,10 @@ extension CatalogueStore {
     }
   }
 
+  /// Of the events that came.
   static func names(in db: any Queryable) throws -> [String] {
-    try db.query("SELECT name FROM catalogue_events ORDER BY name").map { try $0.get(0) }
+    try db.query("SELECT name FROM catalogue_events WHERE last_seen IS NOT NULL ORDER BY name")
+      .map { try $0.get(0) }
   }
 
   /// Names of the properties that events of a name were seen with.

@@ -15,11 +15,18 @@ public final class Dispatcher: Sendable {
   private let settings: DispatchSettings
   private let now: @Sendable () -> Date
   private let health = SenderHealth()
+  /// Lanes that one worker takes together.
+  private struct Share: Sendable {
+    let id = UUID()
+    var lanes: [Int] = []
+  }
+
   /// What is worked on.
   private struct Busy {
     var workers = 0
-    var lanes: Set<Int> = []
-    /// More was due than there were workers free.
+    /// Each with the share it was taken in.
+    var lanes: [Int: UUID] = [:]
+    /// More was due than could be taken.
     var isShort = false
   }
   private let busy = Mutex(Busy())
@@ -74,7 +81,7 @@ public final class Dispatcher: Sendable {
           await withDiscardingTaskGroup { lanes in
             await self.loop("dispatch", scout) {
               for share in try await self.scout() {
-                lanes.addTask { await self.stay(in: share, scout) }
+                lanes.addTask { await self.look(after: share, scout) }
               }
               return false
             }
@@ -87,7 +94,7 @@ public final class Dispatcher: Sendable {
   }
 
   /// Due lanes, shared out to as many workers as are free; they are taken.
-  private func scout() async throws -> [[Int]] {
+  private func scout() async throws -> [Share] {
     let isFull = busy.withLock { busy in
       busy.isShort = busy.workers >= settings.workers
       return busy.isShort
@@ -98,10 +105,10 @@ public final class Dispatcher: Sendable {
 
   /// One worker's turn in lanes that are taken. When there was work, there may be more by now; when
   /// other lanes had to wait for a worker, here is one.
-  private func stay(in lanes: [Int], _ scout: Wake) async {
+  private func look(after share: Share, _ scout: Wake) async {
     do {
       // A task of its own: the end comes through `stop`, which lets what is out be settled.
-      let worked = try await Task { try await self.stay(in: lanes) }.value
+      let worked = try await Task { try await self.stay(in: share, scout) }.value
       failures.withLock { $0 = 0 }
       if worked || busy.withLock(\.isShort) { scout.call() }
     } catch {
@@ -154,23 +161,20 @@ public final class Dispatcher: Sendable {
 
   /// A few batches of some lanes; false when nothing was due.
   func step() async throws -> Bool {
-    guard let lanes = take(try await dueLanes(), workers: busy.withLock(\.workers) + 1).first else {
-      return false
-    }
-    return try await stay(in: lanes)
+    let workers = busy.withLock(\.workers) + 1
+    guard let share = take(try await dueLanes(), workers: workers).first else { return false }
+    return try await stay(in: share, nil)
   }
 
   /// A few batches of lanes that are taken, which are then let go.
-  private func stay(in lanes: [Int]) async throws -> Bool {
+  private func stay(in share: Share, _ scout: Wake?) async throws -> Bool {
     defer {
-      busy.withLock {
-        $0.lanes.subtract(lanes)
-        $0.workers -= 1
-      }
+      letGo(share)
+      busy.withLock { $0.workers -= 1 }
     }
     var batches = 0
     while batches < Self.stay {
-      let claimed = try await work(lanes)
+      let claimed = try await work(share, scout)
       if claimed > 0 { batches += 1 }
       // Looking for lanes costs more than claiming: while these are full, there is no need to.
       guard claimed == settings.batch, !stop.isSet else { break }
@@ -178,27 +182,36 @@ public final class Dispatcher: Sendable {
     return batches > 0
   }
 
+  private func letGo(_ share: Share) {
+    busy.withLock { busy in
+      for lane in share.lanes where busy.lanes[lane] == share.id { busy.lanes[lane] = nil }
+    }
+  }
+
   /// Rows for which lanes share a worker: a batch of one costs nearly as much as one of ten. Not more,
   /// since nobody can have them while a worker that vanished holds them.
   private static let together = 16
 
   /// Due lanes nobody in this process is working on, until there are `workers` at work.
-  private func take(_ due: [QueueStore.DueLane], workers: Int) -> [[Int]] {
+  private func take(_ due: [QueueStore.DueLane], workers: Int) -> [Share] {
     busy.withLock { busy in
-      var shares: [[Int]] = []
+      let free = due.filter { busy.lanes[$0.lane] == nil }.shuffled()
+      var shares: [Share] = []
       var rows = Self.together
-      for due in due.shuffled() where !busy.lanes.contains(due.lane) {
+      for due in free {
         if rows >= Self.together {
-          shares.append([])
+          shares.append(Share())
           rows = 0
         }
-        shares[shares.count - 1].append(due.lane)
+        shares[shares.count - 1].lanes.append(due.lane)
         rows += due.rows
       }
       let taken = shares.prefix(max(0, workers - busy.workers))
-      busy.isShort = taken.count < shares.count
+      busy.isShort = taken.count < shares.count || free.count < due.count
       busy.workers += taken.count
-      for lanes in taken { busy.lanes.formUnion(lanes) }
+      for share in taken {
+        for lane in share.lanes { busy.lanes[lane] = share.id }
+      }
       return Array(taken)
     }
   }
@@ -211,13 +224,18 @@ public final class Dispatcher: Sendable {
   }
 
   /// How many rows were claimed.
-  private func work(_ lanes: [Int]) async throws -> Int {
-    let lease = Lease(lanes: lanes, seconds: settings.leaseSeconds)
+  private func work(_ share: Share, _ scout: Wake?) async throws -> Int {
+    let lease = Lease(lanes: share.lanes, seconds: settings.leaseSeconds)
     var claimed: [QueueEntry] = []
     do {
       claimed = try await claim(lease)
       guard !claimed.isEmpty else { return 0 }
       let handovers = try await prepare(claimed, lease)
+      if claimed.count < settings.batch {
+        // Whatever comes into these lanes need not wait for a channel that is slow.
+        letGo(share)
+        if busy.withLock(\.isShort) { scout?.call() }
+      }
       try await renewing(lease, handovers) { try await fly(handovers, lease) }
       return claimed.count
     } catch {
@@ -257,8 +275,9 @@ public final class Dispatcher: Sendable {
     let isInnocent = (error as? PostgresError)?.isUnavailable ?? false
     // The answer to the claim itself may have been lost.
     guard isInnocent || !claimed.isEmpty else { return }
+    let now = now()
     try await persistence.write { tx in
-      try QueueStore.giveBack(lease, isInnocent: isInnocent, in: tx)
+      try QueueStore.giveBack(lease, isInnocent: isInnocent, now: now, in: tx)
     }
   }
 
@@ -272,7 +291,7 @@ public final class Dispatcher: Sendable {
       while !Task.isCancelled {
         try await Task.sleep(for: .seconds(lease.seconds) / 3)
         let start = ContinuousClock.now
-        let held = try? await db.pool.write { tx in try QueueStore.renew(rows, lease, in: tx) }
+        let held = try? await db.dispatch { tx in try QueueStore.renew(rows, lease, in: tx) }
         if let held, held > 0 { lease.extended(at: start) }
       }
     }

@@ -6,15 +6,21 @@ extension Gatekeeper {
   func pressure(
     _ entry: QueueEntry, _ link: PlanDocument.Link, at index: Int, _ user: User, _ facts: Facts
   ) -> LinkDecision? {
-    // What may have gone out already has its slot.
-    guard facts.plan.isCapped, !(entry.isInDoubt && index == entry.link) else { return nil }
+    guard facts.plan.isCapped else { return nil }
+    var caps = facts.caps
+    if entry.isInDoubt, index == entry.link {
+      // What may have gone out has its slot and gives way to nobody. But it counts from when it goes
+      // out again, and others may have taken the room since.
+      caps.reservations = []
+      caps.rivals = []
+    }
     let zone = TimeZone(identifier: user.zone(project: facts.projectZone)) ?? .gmt
     let wish = CapStanding.Wish(
       use: facts.plan.use(entry, link: index, channel: link.channel, at: now),
       priority: facts.plan.document.priority,
       exclusion: facts.plan.document.pressure.exclusion?.within)
-    if let refusal = facts.caps.refusal(of: wish, zone: zone) { return .full(refusal) }
-    guard facts.caps.isOutranked(wish, zone: zone) else { return nil }
+    if let refusal = caps.refusal(of: wish, zone: zone) { return .full(refusal) }
+    guard caps.isOutranked(wish, zone: zone) else { return nil }
     return .verdict(
       .postpone(Deferral(until: now.addingTimeInterval(Self.courtesy), gate: .caps)))
   }

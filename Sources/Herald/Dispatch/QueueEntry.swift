@@ -1,4 +1,3 @@
-import Cryptography
 import Foundation
 import JSON
 
@@ -19,14 +18,9 @@ struct QueueEntry: Sendable {
   }
 
   /// The key of its row.
-  struct Key: Hashable, Comparable, Sendable {
+  struct Key: Hashable, Sendable {
     let lane: Int
     let id: UUID
-
-    static func < (left: Self, right: Self) -> Bool {
-      let (mine, other) = (left.id.words, right.id.words)
-      return (left.lane, mine.high, mine.low) < (right.lane, other.high, other.low)
-    }
   }
 
   let lane: Int

@@ -25,7 +25,7 @@ enum QueueStore {
         SELECT count(*) AS rows FROM (
           SELECT FROM queue q WHERE q.lane = n::smallint AND q.due_at <= \(now)
             AND (q.leased_until IS NULL OR q.leased_until < clock_timestamp())
-          LIMIT \(counting)) AS found) AS due
+          ORDER BY q.due_at, q.priority DESC LIMIT \(counting)) AS found) AS due
       WHERE due.rows > 0 AND NOT EXISTS (SELECT FROM stops WHERE scope = 'all')
       """
     ).map { DueLane(lane: try $0.get("lane"), rows: try $0.get("rows")) }
@@ -96,13 +96,15 @@ enum QueueStore {
   }
 
   /// Gives back whatever a lease holds but hand-overs, whose end has to be told or found out.
-  static func giveBack(_ lease: Lease, isInnocent: Bool, in tx: Transaction) throws {
+  static func giveBack(
+    _ lease: Lease, isInnocent: Bool, now: Date, in tx: Transaction
+  ) throws {
     try tx.execute(
       """
       UPDATE queue SET lease = NULL, leased_until = NULL,
         claims = CASE WHEN \(isInnocent) THEN greatest(claims - 1, 0) ELSE claims END
-      WHERE lane = ANY(\(lease.lanes.map(Int16.init(clamping:)))) AND lease = \(lease.id)
-        AND handed_over_at IS NULL
+      WHERE lane = ANY(\(lease.lanes.map(Int16.init(clamping:)))) AND due_at <= \(now)
+        AND lease = \(lease.id) AND handed_over_at IS NULL
       """)
   }
 
@@ -210,13 +212,13 @@ enum QueueStore {
   static func held(
     _ rows: some Sequence<QueueEntry.Key>, lease: UUID, in tx: Transaction
   ) throws -> Set<UUID> {
-    // In the order of the key, as `hasten` locks them.
-    let rows = rows.sorted()
+    let rows = Array(rows)
     guard !rows.isEmpty else { return [] }
+    // In the order of the key, as `hasten` locks them.
     let held = try tx.query(
       """
       SELECT q.delivery_id FROM unnest(\(names(rows, lease))) AS n (lane, id, lease)
-      JOIN queue q ON \(isHeld) FOR UPDATE OF q
+      JOIN queue q ON \(isHeld) ORDER BY n.lane, n.id FOR UPDATE OF q
       """)
     return Set(try held.map { try $0.get(0, as: UUID.self) })
   }

@@ -164,8 +164,21 @@ private struct EventDraft {
       self.change = change
     default:
       _ = try cursor.skipValue()
-      note(.unknownField, key, "This is no field of an event; put it into properties.")
+      note(.unknownField, key, Self.unknown(key))
     }
+  }
+
+  private static let fields = [
+    "message_id", "name", "timestamp", "properties", "user", "attributes",
+  ]
+
+  private static func unknown(_ key: String) -> String {
+    // As others call it.
+    let isName = ["event", "event_name", "type"].contains(key)
+    guard let field = isName ? "name" : EditDistance.nearest(to: key, among: fields) else {
+      return "This is no field of an event; what it tells of itself goes into 'properties'."
+    }
+    return "This is no field of an event; did you mean '\(field)'?"
   }
 
   private mutating func readUser(_ cursor: inout JSONCursor) throws(JSONFault) {

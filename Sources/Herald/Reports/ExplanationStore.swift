@@ -88,6 +88,8 @@ enum ExplanationStore {
     let link: Int
     let tries: Int
     let inFlight: Bool
+    /// Of what may have gone out: the sender that had it.
+    let doubted: String?
   }
 
   static func deliveries(
@@ -99,7 +101,8 @@ enum ExplanationStore {
         d."values", d.channel, d.sender, d.created_at, d.settled_at, q.phase, q.link, q.tries,
         nullif(q.due_at, 'infinity') AS due_at,
         coalesce(q.handed_over_at IS NOT NULL AND q.leased_until > clock_timestamp(), false)
-          AS in_flight
+          AS in_flight,
+        CASE WHEN q.handed_over_at IS NOT NULL THEN q.sender END AS doubted
       FROM deliveries d
       LEFT JOIN queue q ON q.lane = herald_lane(d.user_id) AND q.delivery_id = d.id
       WHERE d.user_id = ANY(\(ids)) AND d.plan = \(plan) AND d.run_id = ANY(\(runs))
@@ -117,8 +120,8 @@ enum ExplanationStore {
         waiting: try phase.map {
           Waiting(
             dueAt: try row.get("due_at"), phase: $0, link: try row.get("link"),
-            tries: try row.get("tries"),
-            inFlight: try row.get("in_flight"))
+            tries: try row.get("tries"), inFlight: try row.get("in_flight"),
+            doubted: try row.get("doubted"))
         })
     }
   }

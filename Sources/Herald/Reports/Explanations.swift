@@ -31,7 +31,7 @@ public struct Explanations: Sendable {
       let enrolments = try ExplanationStore.enrolments(ids, plan: key, in: tx)
       let undecided = try ExplanationStore.undecided(ids, plan: key, in: tx)
       var decisions = undecided.map(Decision.init(undecided:))
-      decisions += try Self.decisions(enrolments, ids, plan: key, in: tx)
+      decisions += try Self.decisions(enrolments, ids, plan: key, now: now, in: tx)
       if decisions.isEmpty {
         let absence = Absence(plan: plan, user: user, settings: settings, now: now)
         decisions = [try absence.decision(in: tx)]
@@ -50,7 +50,8 @@ public struct Explanations: Sendable {
 
   /// By run, oldest first: the entry, the deliveries, the end.
   private static func decisions(
-    _ enrolments: [ExplanationStore.Enrolment], _ ids: [UUID], plan: String, in tx: Transaction
+    _ enrolments: [ExplanationStore.Enrolment], _ ids: [UUID], plan: String, now: Date,
+    in tx: Transaction
   ) throws -> [Decision] {
     guard !enrolments.isEmpty else { return [] }
     let deliveries = try ExplanationStore.deliveries(
@@ -75,7 +76,7 @@ public struct Explanations: Sendable {
       let sent = try deliveries.filter { $0.enrolment == enrolment.name }.map { delivery in
         var decision = Decision(delivery, attempts: attempts[delivery.id] ?? [])
         if let (document, manifest) = version, let manifest {
-          try decision.tellSenders(of: delivery, document, manifest, in: tx)
+          try decision.tellSenders(of: delivery, document, manifest, now: now, in: tx)
         }
         return (at: delivery.createdAt, decision: decision)
       }
@@ -155,19 +156,23 @@ extension Decision {
 }
 
 extension Decision {
-  /// Of a delivery that only waits for its turn: whether nothing can carry it, and what keeps each of
-  /// the senders that were approved for it. As it is now; the dispatcher keeps no note of it.
+  /// Of a delivery that only waits for its turn: whether, as far as the senders go, nothing can carry
+  /// it, and what keeps each of those that were approved for it. As it is now; the dispatcher keeps no
+  /// note of it.
   fileprivate mutating func tellSenders(
     of delivery: ExplanationStore.Delivery, _ document: PlanDocument, _ manifest: Manifest,
-    in tx: Transaction
+    now: Date, in tx: Transaction
   ) throws {
-    guard let waiting = delivery.waiting, delivery.waitsForTurn,
-      let chain = document.step(delivery.step)?.chain, chain.indices.contains(waiting.link)
+    guard let waiting = delivery.waiting, delivery.isItsTurn(at: now),
+      let chain = document.step(delivery.step)?.chain
     else { return }
-    let channel = chain[waiting.link].channel
+    // The receipt did not come: the next link's turn.
+    let link = waiting.phase == QueueEntry.Phase.followUp.rawValue ? waiting.link + 1 : waiting.link
+    guard chain.indices.contains(link) else { return }
+    let channel = chain[link].channel
     var obstacles = JSONObject()
     for (key, approved) in manifest.senders
-    where approved["channel"]?.stringValue == channel.rawValue {
+    where approved["channel"]?.stringValue == channel.rawValue && key == waiting.doubted ?? key {
       guard let obstacle = try SenderStore.find(key, in: tx).obstacle(since: approved) else {
         return
       }
@@ -176,7 +181,10 @@ extension Decision {
     guard !obstacles.members.isEmpty else { return }
     gate = "sender"
     code = "no_sender"
-    values = ["channel": .string(channel.rawValue), "senders": .object(obstacles)]
+    var seen = values?.objectValue ?? [:]
+    seen["channel"] = .string(channel.rawValue)
+    seen["senders"] = .object(obstacles)
+    values = .object(seen)
   }
 }
 
@@ -192,10 +200,11 @@ extension StoredSender? {
 }
 
 extension ExplanationStore.Delivery {
-  /// Due, and nothing is known to be in its way.
-  fileprivate var waitsForTurn: Bool {
-    guard let waiting, !isDeferred else { return false }
-    return waiting.code == "queued" || waiting.code == "retrying"
+  /// Due, or put off by the dispatcher for a moment, and nothing is known to be in its way.
+  fileprivate func isItsTurn(at now: Date) -> Bool {
+    guard let waiting, let dueAt = waiting.dueAt, !isDeferred else { return false }
+    return dueAt <= now.addingTimeInterval(5)
+      && ["queued", "retrying", "waiting_for_receipt"].contains(waiting.code)
   }
 
   /// A gate that put it off says more than that it is queued.

@@ -56,6 +56,32 @@ import Testing
     }
   }
 
+  @Test("nor is it sent again while others have the room")
+  func notSentAgain() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.put("caps/breath", ["scope": "all", "gap": "2h"])
+      scene.herald.channel.reply { _ in .unknown(reason: "timeout") }
+      try await scene.launch(PlanText.plan(), key: "first")
+      try await scene.drain()
+      scene.herald.channel.reply { _ in .sent(providerID: nil) }
+      let pause = try await scene.herald.call(.post, "/v1/plans/first/pause", key: scene.author)
+      try #require(pause.status == 200)
+      try await scene.drain(60)
+      scene.herald.clock.advance(by: 7200)
+      try await scene.launch(PlanText.plan(), key: "second")
+      try await scene.drain()
+      #expect(scene.herald.channel.messages.map(\.plan) == ["first", "second"])
+      let resume = try await scene.herald.call(.post, "/v1/plans/first/resume", key: scene.author)
+      try #require(resume.status == 200)
+      try await scene.drain(60)
+      #expect(scene.herald.channel.messages.map(\.plan) == ["first", "second"])
+      try await scene.drain(7200)
+      #expect(scene.herald.channel.messages.map(\.plan) == ["first", "second", "first"])
+      #expect(try await delivery(scene, "first")["outcome"] == "sent")
+    }
+  }
+
   @Test("a plan that would rather wait says so, and sends when there is room")
   func wait() async throws {
     try await CampaignScene.with { scene in

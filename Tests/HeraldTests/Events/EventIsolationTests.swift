@@ -50,6 +50,26 @@ struct EventIsolationTests {
     }
   }
 
+  @Test("are told which field was meant")
+  func hints() async throws {
+    try await PeopleAPI.with { api in
+      let answer = try await api.call(
+        .post, "/v1/events",
+        [
+          "events": [
+            ["user": "external_id:u", "event": "e"],
+            ["user": "external_id:u", "name": "e", "propertys": [:]],
+            ["user": "external_id:u", "name": "e", "amount": 5],
+          ]
+        ])
+      let told = (answer.json["rejected"]?.arrayValue ?? []).map { $0["detail"]?.stringValue ?? "" }
+      #expect(told.count == 3)
+      for (text, hint) in zip(told, ["'name'?", "'properties'?", "goes into 'properties'."]) {
+        #expect(text.hasSuffix(hint), "\(text)")
+      }
+    }
+  }
+
   @Test("of users change the others")
   func users() async throws {
     try await PeopleAPI.with { api in
