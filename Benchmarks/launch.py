@@ -3,8 +3,9 @@
 
 Herald freezes the audience, decides on everybody lane by lane and writes enrolments, deliveries and
 queue rows, each lane a transaction. The SQL writes the same rows with the same checks (condition,
-erasure, holdout bucket, uniqueness) in one transaction of two statements. Everything is stopped
-meanwhile, so that nothing is dispatched. The rounds take turns; rows go away in between."""
+erasure, holdout bucket, uniqueness) in one transaction of two statements, with fresh statistics of
+what the first wrote. Everything is stopped meanwhile, so that nothing is dispatched. The rounds take
+turns; rows go away in between."""
 
 import argparse
 
@@ -17,6 +18,7 @@ BEGIN;
 INSERT INTO run_targets (run_id, lane, user_id)
   SELECT '{run}', herald_lane(u.id), u.id FROM users u
   WHERE u.erased_at IS NULL AND (u.attributes->>'age')::numeric >= 18;
+ANALYZE run_targets;
 WITH decided AS (
   SELECT t.lane, t.user_id, gen_random_uuid() AS delivery_id,
     herald_bucket('holdout:{plan}', t.user_id::text) AS bucket,
