@@ -26,6 +26,11 @@ enum EnrolmentStore {
     let first = entry.firstStep
     // Who gets the winner has nothing to do before there can be one.
     let begin = now.addingTimeInterval(entry.race ?? 0)
+    // Looked up in a hash, never joined: the audience of a new run is in no statistics, and a planner
+    // that expects one person compares each of a lane with each.
+    let isEntered: SQL = """
+      (d.user_id IN (SELECT user_id FROM entered WHERE state = 'active')) IS TRUE
+      """
     let opened: SQL =
       first.kind.delivers
       ? """
@@ -33,8 +38,7 @@ enum EnrolmentStore {
         possibly_duplicate, created_at)
       SELECT d.user_id, \(run.id), \(first.id), \(now), d.delivery_id, \(run.plan),
         \(run.planVersion)::integer, (SELECT restored FROM runs WHERE id = \(run.id)), \(now)
-      FROM entered e JOIN decided d USING (user_id) WHERE e.state = 'active'
-      RETURNING user_id, id
+      FROM assigned d WHERE \(isEntered)
       """
       : """
       INSERT INTO step_visits (user_id, run_id, step_id, entered_at, plan, plan_version, kind,
@@ -42,7 +46,6 @@ enum EnrolmentStore {
       SELECT user_id, \(run.id), \(first.id), \(now), \(run.plan), \(run.planVersion)::integer,
         \(first.kind.rawValue), \(now)
       FROM entered WHERE state = 'active'
-      RETURNING user_id, gen_random_uuid() AS id
       """
     try tx.query(
       """
@@ -88,7 +91,7 @@ enum EnrolmentStore {
           FROM assigned
           CROSS JOIN (SELECT entry_values AS vals FROM runs WHERE id = \(run.id)) AS brought
           ON CONFLICT (user_id, run_id, entry_key) DO NOTHING
-          RETURNING user_id, state, arm
+          RETURNING user_id, state
         ), kept AS (
           INSERT INTO arms (user_id, scope, arm, bucket, assigned_at)
           SELECT k.*, \(now) FROM (\(entry.draw.kept(from: "assigned"))) AS k ORDER BY 2, 1
@@ -98,13 +101,13 @@ enum EnrolmentStore {
         )
         INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, step_id,
           entered_at, plan, plan_version, phase, step_entered_at)
-        SELECT herald_lane(user_id), id,
-          CASE WHEN arm = \(Experiment.winner) THEN \(begin) ELSE \(now) END,
-          \(entry.priority)::smallint, user_id, \(run.id), \(first.id), \(now), \(run.plan),
+        SELECT herald_lane(d.user_id), d.delivery_id,
+          CASE WHEN d.arm = \(Experiment.winner) THEN \(begin) ELSE \(now) END,
+          \(entry.priority)::smallint, d.user_id, \(run.id), \(first.id), \(now), \(run.plan),
           \(run.planVersion)::integer,
-          CASE WHEN \(entry.race != nil) AND arm = \(Experiment.winner) THEN 'race'
+          CASE WHEN \(entry.race != nil) AND d.arm = \(Experiment.winner) THEN 'race'
             ELSE \(first.kind.delivers ? "send" : "step") END, \(now)
-        FROM opened JOIN entered USING (user_id)
+        FROM assigned d WHERE \(isEntered)
         """
       ).unprepared())
     try RunStore.markEntered(run.id, lanes: lanes, in: tx)
