@@ -100,7 +100,7 @@ public final class Dispatcher: Sendable {
       return busy.isShort
     }
     guard !isFull else { return [] }
-    return take(try await dueLanes(), workers: settings.workers)
+    return take(try await dueLanes())
   }
 
   /// One worker's turn in lanes that are taken. When there was work, there may be more by now; when
@@ -161,8 +161,7 @@ public final class Dispatcher: Sendable {
 
   /// A few batches of some lanes; false when nothing was due.
   func step() async throws -> Bool {
-    let workers = busy.withLock(\.workers) + 1
-    guard let share = take(try await dueLanes(), workers: workers).first else { return false }
+    guard let share = take(try await dueLanes(), most: 1).first else { return false }
     return try await stay(in: share, nil)
   }
 
@@ -192,8 +191,8 @@ public final class Dispatcher: Sendable {
   /// since nobody can have them while a worker that vanished holds them.
   private static let together = 16
 
-  /// Due lanes nobody in this process is working on, until there are `workers` at work.
-  private func take(_ due: [QueueStore.DueLane], workers: Int) -> [Share] {
+  /// Due lanes nobody in this process is working on, for as many workers as are free, or `most`.
+  private func take(_ due: [QueueStore.DueLane], most: Int? = nil) -> [Share] {
     busy.withLock { busy in
       let free = due.filter { busy.lanes[$0.lane] == nil }.shuffled()
       var shares: [Share] = []
@@ -206,7 +205,7 @@ public final class Dispatcher: Sendable {
         shares[shares.count - 1].lanes.append(due.lane)
         rows += due.rows
       }
-      let taken = shares.prefix(max(0, workers - busy.workers))
+      let taken = shares.prefix(most ?? max(0, settings.workers - busy.workers))
       busy.isShort = taken.count < shares.count || free.count < due.count
       busy.workers += taken.count
       for share in taken {
