@@ -42,14 +42,22 @@ def prepare(herald, url, concurrency=64, idempotent=True):
 
 def launch(herald, operator, approver, key, holdout=0.0):
     """Writes, submits and approves a plan that is due at once."""
+    approve(herald, approver, submit(herald, operator, key, holdout))
+
+
+def submit(herald, operator, key, holdout=0.0):
+    """A plan that is due at once, with the count of whom it would reach. Returns what there is to
+    approve."""
     herald.call("PUT", f"/v1/plans/{key}", {
         "name": key, "goals": [
             {"stage": "recall", "event": "order_paid", "within": "3d", "primary": True}],
         "trigger": {"segment": "everybody", "at": "now"}, "holdout": holdout,
         "steps": [{"id": "hello", "send": {"chain": [
             {"channel": "push", "template": "hello"}]}}]}, operator)
-    submitted = herald.call(
-        "POST", f"/v1/plans/{key}/submit", {"comment": "benchmark"}, operator)
+    return herald.call("POST", f"/v1/plans/{key}/submit", {"comment": "benchmark"}, operator)
+
+
+def approve(herald, approver, submitted):
     herald.call(
         "POST", f"/v1/approvals/{submitted['approval']}/approve", {"hash": submitted["hash"]},
         approver)

@@ -10,6 +10,9 @@ public struct Approvals: Sendable {
   let wake: Wake
   let offersUnsubscribing: Bool
 
+  /// Asking of each of millions which channels reach them takes longer than other requests may.
+  static let patience = Duration.seconds(300)
+
   /// `wake` is called when a launch may be due. `offersUnsubscribing`: there is an address for it.
   public init(
     db: Database,
@@ -28,7 +31,7 @@ public struct Approvals: Sendable {
   ) async throws -> Approval {
     let id = UUIDv7.next(now: now)
     let project = try await settings()
-    return try await db.write { tx in
+    return try await db.write(timeout: Self.patience) { tx in
       let plan = try PlanStore.lock(key, in: tx)
       guard let number = plan.draftVersion else {
         throw try HeraldError.noDraft(of: plan, in: tx)
@@ -85,7 +88,7 @@ public struct Approvals: Sendable {
   /// What launching the draft, or else the live version, would come to now. Changes nothing.
   public func dryRun(plan key: String, by caller: Caller, now: Date) async throws -> JSONValue {
     let project = try await settings()
-    return try await db.pool.write { tx in
+    return try await db.pool.write(timeout: Self.patience) { tx in
       let plan = try PlanStore.load(key, in: tx)
       guard let number = plan.newestVersion else {
         throw HeraldError(.wrongState, "Plan '\(key)' has neither a draft nor a live version.")

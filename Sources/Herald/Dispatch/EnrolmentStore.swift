@@ -63,9 +63,11 @@ enum EnrolmentStore {
             -- Merged since the audience was frozen, into somebody who is in it too.
             a.user_id IS NOT NULL AND EXISTS (SELECT FROM run_targets s WHERE s.run_id = t.run_id
               AND s.lane = herald_lane(a.user_id) AND s.user_id = a.user_id) AS twin
-          FROM run_targets t LEFT JOIN user_aliases a ON a.alias_id = t.user_id
+          -- Lane by lane, or the planner reads the whole run for each and keeps the lane's.
+          FROM unnest(\(lanes)::smallint[]) AS wanted (lane) CROSS JOIN LATERAL (
+            SELECT * FROM run_targets WHERE run_id = \(run.id) AND lane = wanted.lane OFFSET 0) AS t
+          LEFT JOIN user_aliases a ON a.alias_id = t.user_id
           LEFT JOIN users u ON u.id = coalesce(a.user_id, t.user_id)
-          WHERE t.run_id = \(run.id) AND t.lane = ANY(\(lanes)::smallint[])
         ), drawn AS MATERIALIZED (
           SELECT user_id, person, gen_random_uuid() AS delivery_id,
             CASE WHEN \(entry.closed)::text IS NOT NULL THEN \(entry.closed)
