@@ -16,6 +16,8 @@ class Way:
         self.deliveries, self.visits = {}, {}
         self.step, self.due, self.awaits = None, None, set()
         self.link = 0
+        # When the first step was to begin, by the clock of what the person did.
+        self.begins = None
         # The due time that the person's agenda knows of.
         self.noted = None
 
@@ -29,7 +31,7 @@ class Way:
         elif self.bucket is not None and self.bucket < self.plan.held_below:
             self.state, self.finished = "held_out", now
         else:
-            self.state, self.due = "active", max(due, now)
+            self.state, self.due, self.begins = "active", max(due, now), due
             unless = self.plan.trigger.get("unless")
             if self.due > now or "send" not in self.plan.steps[0]:
                 self.awaits = {unless["event"]} if unless else set()
@@ -50,9 +52,11 @@ class Way:
         self.awaits, self.link, self.tries, self.failed = set(), 0, 0, None
         if step is None:
             return self.end("finished", None, now)
-        self.step, self.arrived, self.due = step, now, now
+        is_first, self.step, self.arrived, self.due = self.step is None, step, now, now
         record = self.plan.steps[step]
         if "send" in record:
+            if is_first:
+                self.arrived = self.begins
             self.delivery = {"status": "pending", "created": now}
             self.deliveries[record["id"]] = self.delivery
         else:

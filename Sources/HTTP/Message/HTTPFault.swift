@@ -63,7 +63,7 @@ extension HTTPFault {
     status: 417, code: "expectation_failed", detail: "The only expectation met is 100-continue.")
   static let notFound = HTTPFault(
     status: 404, code: "not_found",
-    detail: "There is nothing at this path; check it against the API's description.")
+    detail: "There is nothing at this path; GET /openapi.json describes what there is.")
   static func methodNotAllowed(_ allow: [HTTPMethod]) -> HTTPFault {
     HTTPFault(
       status: 405, code: "method_not_allowed",

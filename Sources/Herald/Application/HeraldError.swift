@@ -64,6 +64,12 @@ public struct HeraldError: Error, Sendable {
     return HeraldError(.notFound, "There is no \(kind) '\(key)'\(list).")
   }
 
+  public static func noVersion(_ version: String, of plan: String) -> HeraldError {
+    HeraldError(
+      .notFound,
+      "There is no version '\(version)' of plan '\(plan)'; GET /v1/plans/\(plan) lists them.")
+  }
+
   /// Where things of a kind are listed.
   private static let lists = [
     "approval": "/v1/approvals", "coupon": "/v1/coupons", "plan": "/v1/plans",

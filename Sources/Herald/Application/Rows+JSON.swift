@@ -22,6 +22,11 @@ extension Row {
   }
 }
 
+extension Rows {
+  /// The ids in the first column.
+  func ids() throws -> Set<UUID> { Set(try map { try $0.get(0, as: UUID.self) }) }
+}
+
 extension JSONValue {
   /// RFC 3339 in UTC.
   public static func instant(_ date: Date) -> JSONValue { .string(date.rfc3339) }

@@ -55,7 +55,7 @@ public struct Approvals: Sendable {
       let submission = ApprovalStore.Submission(
         plan: key, version: number, hash: hash, manifest: frozen, dryRun: dryRun.json,
         diff: ManifestDiff.between(live?.manifest, frozen),
-        lint: try lint(dryRun, manifest, document, project, in: tx), demand: demand,
+        lint: try lint(dryRun, manifest, document, project, now: now, in: tx), demand: demand,
         comment: comment,
         expiresAt: now.addingTimeInterval(Double(rules.expireAfter.seconds)),
         remindAt: rules.remindAfter.map { now.addingTimeInterval(Double($0.seconds)) })
@@ -73,15 +73,19 @@ public struct Approvals: Sendable {
 
   private func lint(
     _ dryRun: DryRun, _ manifest: Manifest, _ document: PlanDocument, _ project: ProjectSettings,
-    in tx: Transaction
+    now: Date, in tx: Transaction
   ) throws -> JSONValue {
     var properties: Set<String> = []
-    if case .event(let trigger) = document.trigger {
-      properties = try CatalogueStore.properties(of: trigger.event, in: tx)
+    var passed: Date?
+    switch document.trigger {
+    case .event(let trigger): properties = try CatalogueStore.properties(of: trigger.event, in: tx)
+    case .once(_, let launch?) where launch < now: passed = launch
+    default: break
     }
     let lint = ContentLint(
       document: document, dryRun: dryRun, rules: project.content, properties: properties,
-      unseen: try UnseenEvent.find(document, in: tx), offersUnsubscribing: offersUnsubscribing)
+      unseen: try UnseenEvent.find(document, in: tx), offersUnsubscribing: offersUnsubscribing,
+      passed: passed)
     return .array(try lint.findings(manifest.templates).map(\.json))
   }
 

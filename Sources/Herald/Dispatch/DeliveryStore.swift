@@ -101,9 +101,10 @@ enum DeliveryStore {
           \(entries.map(\.userID)), \(entries.map(\.runID)), \(entries.map(\.entryKey)),
           \(openings.map(\.step.id)),
           \(entries.map(\.enteredAt)), \(entries.map(\.plan)),
-          \(entries.map { Int32(clamping: $0.planVersion) }))
+          \(entries.map { Int32(clamping: $0.planVersion) }),
+          \(entries.map { $0.phase == .entry ? $0.stepEnteredAt : now }))
           AS o (lane, id, priority, user_id, run_id, entry_key, step_id, entered_at, plan,
-            plan_version)
+            plan_version, step_entered_at)
       ), ledger AS (
         INSERT INTO deliveries (user_id, run_id, entry_key, step_id, entered_at, id, plan,
           plan_version, possibly_duplicate, created_at)
@@ -114,7 +115,7 @@ enum DeliveryStore {
       INSERT INTO queue (lane, delivery_id, due_at, priority, user_id, run_id, entry_key,
         step_id, entered_at, plan, plan_version, step_entered_at)
       SELECT lane, id, \(now), priority, user_id, run_id, entry_key, step_id, entered_at, plan, plan_version,
-        \(now) FROM opened
+        step_entered_at FROM opened
       """)
   }
 
@@ -132,6 +133,6 @@ enum DeliveryStore {
       WHERE r.event = w.event OR (w.event = 'delivered' AND r.event IN ('opened', 'clicked'))
         OR (w.event = 'opened' AND r.event = 'clicked')
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 }

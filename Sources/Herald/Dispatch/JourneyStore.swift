@@ -130,7 +130,7 @@ enum JourneyStore {
       SELECT u.id FROM users u
       WHERE u.id = ANY(\(users)) AND u.erased_at IS NULL AND (\(predicate))
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 
   /// A send step that is behind somebody.

@@ -92,7 +92,7 @@ enum QueueStore {
         AS n (lane, id, lease, doubt)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try released.map { try $0.get(0, as: UUID.self) })
+    return try released.ids()
   }
 
   /// Gives back whatever a lease holds but hand-overs, whose end has to be told or found out.
@@ -140,7 +140,7 @@ enum QueueStore {
         AS n (lane, id, lease, due_at, link, phase, tries, sender, content, doubt)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try postponed.map { try $0.get(0, as: UUID.self) })
+    return try postponed.ids()
   }
 
   /// Rows that wait: for an instant, or for one of these events of their person.
@@ -187,7 +187,7 @@ enum QueueStore {
         \(handovers.map(\.isBegun))) AS n (lane, id, lease, link, sender, content, begun)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 
   private static func text(_ content: JSONValue) -> String {
@@ -205,7 +205,7 @@ enum QueueStore {
       FROM unnest(\(names(rows, lease.id))) AS n (lane, id, lease)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try marked.map { try $0.get(0, as: UUID.self) })
+    return try marked.ids()
   }
 
   /// Which of these the lease still holds; they stay locked to the end of the transaction.
@@ -220,7 +220,7 @@ enum QueueStore {
       SELECT q.delivery_id FROM unnest(\(names(rows, lease))) AS n (lane, id, lease)
       JOIN queue q ON \(isHeld) ORDER BY n.lane, n.id FOR UPDATE OF q
       """)
-    return Set(try held.map { try $0.get(0, as: UUID.self) })
+    return try held.ids()
   }
 
   /// Deletes those the lease still holds, and says which these were.
@@ -233,7 +233,7 @@ enum QueueStore {
       DELETE FROM queue q USING unnest(\(names(rows, lease))) AS n (lane, id, lease)
       WHERE \(isHeld) RETURNING q.delivery_id
       """)
-    return Set(try deleted.map { try $0.get(0, as: UUID.self) })
+    return try deleted.ids()
   }
 
   /// Columns that name rows which a lease should hold.

@@ -56,6 +56,6 @@ enum StopStore {
   static func cancelledRuns(_ runs: Set<UUID>, in tx: Transaction) throws -> Set<UUID> {
     let rows = try tx.query(
       "SELECT id FROM runs WHERE id = ANY(\(Array(runs))) AND state = 'cancelled'")
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 }

@@ -16,7 +16,7 @@ enum EventStore {
       ON CONFLICT (key) DO NOTHING
       RETURNING key
       """)
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 
   /// Of events that were refused after all.

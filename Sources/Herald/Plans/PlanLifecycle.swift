@@ -10,6 +10,14 @@ public enum PlanState: String, Sendable, CaseIterable {
 /// What people and Herald do to a version.
 public enum PlanMove: String, Sendable, CaseIterable {
   case edit, submit, approve, reject, expire, launch, pause, resume, complete, cancel, supersede
+
+  /// Somebody can ask for it; the others happen.
+  var isCall: Bool {
+    switch self {
+    case .edit, .submit, .approve, .reject, .pause, .resume, .cancel: true
+    case .expire, .launch, .complete, .supersede: false
+    }
+  }
 }
 
 public enum PlanLifecycle {
@@ -37,7 +45,7 @@ public enum PlanLifecycle {
   /// The state after `move`; 409 `wrong_state` with what can be done instead.
   static func after(_ state: PlanState, _ move: PlanMove) throws -> PlanState {
     if let next = next(state, move) { return next }
-    let possible = PlanMove.allCases.filter { next(state, $0) != nil }.map(\.rawValue)
+    let possible = PlanMove.allCases.filter { $0.isCall && next(state, $0) != nil }.map(\.rawValue)
     let advice =
       possible.isEmpty
       ? "Put a new draft instead." : "Possible now: \(possible.joined(separator: ", "))."

@@ -101,7 +101,7 @@ enum PlanStore {
         SELECT \(versionColumns) FROM plan_versions
         WHERE plan = \(plan) AND version = \(version)::integer
         """)
-    else { throw HeraldError.notFound("version of plan '\(plan)'", String(version)) }
+    else { throw HeraldError.noVersion(String(version), of: plan) }
     return try PlanVersion(row)
   }
 

@@ -28,7 +28,7 @@ public struct Plans: Sendable {
   /// 404 for a number that is none, too.
   public func version(_ key: String, _ number: String) async throws -> PlanVersion {
     guard let version = Int32(number), String(version) == number else {
-      throw HeraldError.notFound("version of plan '\(key)'", number)
+      throw HeraldError.noVersion(number, of: key)
     }
     return try await db.read { try PlanStore.version(key, Int(version), in: $0) }
   }
@@ -201,8 +201,9 @@ public struct Plans: Sendable {
       guard let number = plan.liveVersion else {
         throw HeraldError(
           .wrongState,
-          "Plan '\(key)' has no live version to \(move.rawValue). What was submitted is taken back by "
-            + "PUT of a changed document or by rejecting it.")
+          "Plan '\(key)' has no live version to \(move.rawValue). A draft is harmless until it is submitted "
+            + "and approved; what is submitted is taken back by PUT of a changed document or by "
+            + "rejecting it.")
       }
       let live = try PlanStore.version(key, number, in: tx)
       try change(plan, live, tx)

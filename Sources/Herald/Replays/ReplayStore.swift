@@ -66,7 +66,7 @@ enum ReplayStore {
             AND \(SQL.joined(all, separator: " AND ")))
         """
       ).unprepared())
-    return Set(try rows.map { try $0.get(0, as: UUID.self) })
+    return try rows.ids()
   }
 
   /// The crowd of an occurrence; one more than `limit` at most.

@@ -37,7 +37,7 @@ struct Entries {
       let properties = try JSONScanner.parse(event.properties)
       return Entrant(
         user: event.user, entryKey: event.id.text, since: event.timestamp,
-        dueAt: max(event.timestamp.addingTimeInterval(trigger.hold), now),
+        dueAt: event.timestamp.addingTimeInterval(trigger.hold),
         values: [
           "event": [
             "name": .string(event.name), "id": .id(event.id), "at": .instant(event.timestamp),

@@ -9,7 +9,7 @@ struct Entrant: Sendable {
   let entryKey: String
   /// The instant of what made the person enter; waits count from it.
   let since: Date
-  /// When the first step may begin.
+  /// When the first step may begin, or might have: its `not_after` counts from then.
   let dueAt: Date
   /// `{"event": {"name", "id", "at", "properties"}}`, kept with the enrolment.
   let values: JSONValue
@@ -166,7 +166,7 @@ enum EntryStore {
         entered_at, plan, plan_version, step_entered_at, phase, awaits)
       SELECT herald_lane(user_id), id, greatest(due_at, \(now)), \(rule.priority)::smallint,
         user_id, \(rule.run), entry_key, \(rule.firstStep), \(now), \(rule.plan),
-        \(rule.version)::integer, \(now), CASE WHEN is_direct THEN 'send' ELSE 'entry' END,
+        \(rule.version)::integer, due_at, CASE WHEN is_direct THEN 'send' ELSE 'entry' END,
         CASE WHEN NOT is_direct AND \(!rule.awaits.isEmpty) THEN \(rule.awaits) END
       FROM begun
     )

@@ -61,8 +61,8 @@ extension Recurrence {
 
 extension CronSchedule {
   static let expectation =
-    "Five fields that come to pass are expected here, such as \"0 10 * * mon-fri\": minute, hour, "
-    + "day of the month, month, day of the week."
+    "Five fields are expected here, such as \"0 10 * * mon-fri\": minute (0-59), hour (0-23), day of the "
+    + "month (1-31), month (1-12) and day of the week (0-7, mon-sun), of a day that there is."
 }
 
 extension EventTrigger {

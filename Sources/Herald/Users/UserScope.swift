@@ -48,7 +48,7 @@ public enum UserScope {
       WHERE u.id = ANY(\(users)) AND u.erased_at IS NULL
         AND (\(try predicate(caller, now: now, in: db)))
       """
-    return Set(try db.query(statement.unprepared()).map { try $0.get(0, as: UUID.self) })
+    return try db.query(statement.unprepared()).ids()
   }
 
   static let leaving = HeraldError(

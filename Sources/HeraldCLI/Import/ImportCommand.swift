@@ -115,7 +115,8 @@ struct ImportCommand: AsyncParsableCommand {
       work.terminal.say("The job failed after \(taken) rows: \(job.problem ?? "")")
     }
     if job.failed > 0 {
-      work.terminal.say("\(job.failed.grouped) rows were refused.")
+      work.terminal.say(
+        "\(job.failed.grouped) \(job.failed == 1 ? "row was" : "rows were") refused.")
       try await saveErrors(job, work)
     }
     guard job.state == "completed", job.failed == 0 || allowFailures else { throw ExitCode(1) }

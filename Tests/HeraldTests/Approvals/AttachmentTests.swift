@@ -94,6 +94,24 @@ import Testing
     }
   }
 
+  @Test("a launch whose instant has passed is told; a later one and one at once are not")
+  func passedLaunch() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      let now = scene.herald.clock.now
+      for (at, isTold) in [
+        (now.addingTimeInterval(-1).rfc3339, true), (now.addingTimeInterval(60).rfc3339, false),
+        ("now", false),
+      ] {
+        try await scene.draft(
+          PlanText.plan().replacingOccurrences(of: #""at": "now""#, with: #""at": "\#(at)""#))
+        let lint = try await scene.approval(scene.submit())["lint"]?.arrayValue ?? []
+        let told = lint.filter { $0["code"] == "launch_passed" }
+        #expect(told.map { $0["field"] } == (isTold ? ["/trigger/at"] : []), "\(at)")
+      }
+    }
+  }
+
   @Test("a way to unsubscribe that has no address is told")
   func noWayOut() async throws {
     try await CampaignScene.with { scene in

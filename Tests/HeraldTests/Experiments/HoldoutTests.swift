@@ -68,22 +68,22 @@ import Testing
     "who was let in stays in when the share grows, and who was held out stays out when it shrinks")
   func kept() async throws {
     try await CampaignScene.with { scene in
-      try await scene.people(40)
-      try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.2"#))
-      try await scene.events((0..<20).map { ("ordered", $0, 0, [:]) })
-      let first = try await scene.heldOut("hello")
-      #expect(!first.isEmpty && first.count < 20)
-      try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.5"#))
+      try await scene.people(60)
+      try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.4"#))
       try await scene.events((0..<40).map { ("ordered", $0, 0, [:]) })
+      let first = try await scene.heldOut("hello")
+      #expect(!first.isEmpty && first.count < 40)
+      try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.5"#))
+      try await scene.events((0..<60).map { ("ordered", $0, 0, [:]) })
       let second = try await scene.heldOut("hello", version: 2)
-      let early = try await scene.ids(of: 0..<20) { _ in true }
+      let early = try await scene.ids(of: 0..<40) { _ in true }
       #expect(second.intersection(early) == first)
-      let late = try await scene.ids(of: 20..<40) { id in
+      let late = try await scene.ids(of: 40..<60) { id in
         Bucket.of(salt: "holdout:hello", unit: id) < 5000
       }
       #expect(second.subtracting(early) == late)
       try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.01"#))
-      try await scene.events((0..<40).map { ("ordered", $0, 0, [:]) })
+      try await scene.events((0..<60).map { ("ordered", $0, 0, [:]) })
       #expect(try await scene.heldOut("hello", version: 3) == second)
       #expect(try await scene.accounting("hello")["balanced"] == true)
     }
@@ -92,14 +92,14 @@ import Testing
   @Test("a merge takes the group along, and says where two groups come together")
   func merges() async throws {
     try await CampaignScene.with { scene in
-      try await scene.people(40)
+      try await scene.people(60)
       try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.5"#))
       try await scene.events((0..<30).map { ("ordered", $0, 0, [:]) })
       let out = try await scene.heldOut("hello")
       let drawn = try await scene.ids(of: 0..<30) { _ in true }
       let inside = drawn.subtracting(out).sorted()
       // Nothing has drawn them yet; their own bucket would let them in.
-      let blanks = try await scene.ids(of: 30..<40) { id in
+      let blanks = try await scene.ids(of: 30..<60) { id in
         Bucket.of(salt: "holdout:hello", unit: id) >= 5000
       }
       try #require(!out.isEmpty && inside.count > 1 && !blanks.isEmpty)
@@ -126,9 +126,9 @@ import Testing
   @Test("a conflict shows which groups a merge would bring together")
   func conflicts() async throws {
     try await CampaignScene.with { scene in
-      try await scene.people(12)
+      try await scene.people(40)
       try await scene.launch(CampaignScene.triggered(Self.stream, #""holdout": 0.5"#))
-      try await scene.events((0..<12).map { ("ordered", $0, 0, [:]) })
+      try await scene.events((0..<40).map { ("ordered", $0, 0, [:]) })
       let out = try await scene.heldOut("hello")
       let numbers = try await scene.numbers()
       let one = numbers.filter { out.contains($0.key) }.values.min() ?? -1
