@@ -70,6 +70,8 @@ public struct PlanDocument: Sendable {
       .union(experiment?.variants.flatMap(\.templates.values) ?? [])
   }
   public var coupons: Set<String> { Set(steps.flatMap(\.chain).compactMap(\.coupon)) }
+  /// A link waits for a receipt of the one before.
+  var followsUp: Bool { steps.flatMap(\.chain).contains { $0.after != nil } }
   public var channels: Set<Channel> { Set(steps.flatMap(\.chain).map(\.channel)) }
   /// Keys of the tags that steps set or take away.
   public var tags: Set<String> {

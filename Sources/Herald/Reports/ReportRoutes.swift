@@ -25,7 +25,8 @@ enum ReportRoutes {
           query: [
             .init(
               "by", Schema.choice(Report.Dimension.allCases.map(\.rawValue)),
-              "What a row stands for; step when absent."),
+              "What a row stands for; step when absent. A delivery that went out by several channels is in the "
+                + "row of each, and once in the totals."),
             .init("run", Schema.uuid, "Of this run alone."),
             .init(
               "format", Schema.choice(Report.Format.allCases.map(\.rawValue)),

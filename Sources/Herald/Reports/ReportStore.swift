@@ -35,6 +35,26 @@ enum ReportStore {
     return figures
   }
 
+  /// By channel: how many deliveries went out by it after they had by another, because no receipt of
+  /// that one came in time.
+  static func followUps(
+    _ runs: [UUID], scope: ReportScope, in db: any Queryable
+  ) throws -> [String: Int] {
+    let rows = try db.query(
+      SQL(
+        """
+        SELECT a.channel AS key, count(DISTINCT a.delivery_id) AS n
+        FROM attempts a JOIN deliveries d ON d.id = a.delivery_id AND d.run_id = ANY(\(runs))
+        WHERE a.run_id = ANY(\(runs)) AND a.status = 'sent' AND a.channel <> d.channel
+          AND \(scope.admits("a"))
+        GROUP BY 1
+        """
+      ).unprepared())
+    var counts: [String: Int] = [:]
+    for row in rows { counts[try row.get("key")] = try row.get("n") }
+    return counts
+  }
+
   /// By key: how many deliveries had which receipts, whatever their number. A day is that of the
   /// delivery, for which the two are joined; a channel is that of the sender who told.
   static func receipts(

@@ -40,6 +40,13 @@ private struct ReportCount {
       // A delivery that two channels told of counts once.
       let once = try ReportStore.receipts(runs, by: .step, zone: zone, scope: scope, in: tx)
       totals.take(receiptsOf: once.values.reduce(into: ReportFigures()) { $0 += $1 })
+      // So does one that went out by two.
+      if documents.contains(where: \.followsUp) {
+        for (channel, sent) in try ReportStore.followUps(runs, scope: scope, in: tx) {
+          rows[channel, default: ReportFigures()].entered += sent
+          rows[channel, default: ReportFigures()].sent += sent
+        }
+      }
     }
     let people = accounting.total.people
     return Report(

@@ -13,6 +13,24 @@ import Testing
     try await scene.accounting()["steps"]?["hello"]
   }
 
+  @Test("what went out by two channels is in the row of each in the report, and once in the totals")
+  func twice() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(3)
+      let followUp = #"{"channel": "sms", "template": "m", "after": "10m", "unless": "delivered"}"#
+      try await scene.launch(
+        PlanText.plan(steps: PlanText.step("hello", PlanText.push + "," + followUp)))
+      try await scene.drain(1, 600)
+      #expect(scene.sent.count == 6)
+      let report = try await scene.herald.call(
+        .get, "/v1/plans/hello/report?by=channel", key: scene.admin)
+      let rows = report.json["rows"]?.arrayValue ?? []
+      #expect(rows.map { $0["key"] } == ["push", "sms"])
+      #expect(rows.map { $0["sent"] } == [3, 3] && rows.map { $0["entered"] } == [3, 3])
+      #expect(report.json["totals"]?["sent"] == 3)
+    }
+  }
+
   @Test("failed on one channel, sent on the next: one delivery, two attempts")
   func fallback() async throws {
     try await CampaignScene.with { scene in
