@@ -31,7 +31,7 @@ public enum Migrations {
     (28, "flagged_events", PackageResources._028_flagged_events_sql),
     (29, "phone_zone", PackageResources._029_phone_zone_sql),
     (30, "erasure_names", PackageResources._030_erasure_names_sql),
-    (31, "entry_due", PackageResources._031_entry_due_sql),
+    (31, "handover_instants", PackageResources._031_handover_instants_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

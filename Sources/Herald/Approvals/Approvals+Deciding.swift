@@ -19,6 +19,10 @@ extension Approvals {
         let live = try PlanStore.version(plan.key, number, in: tx)
         if let state = PlanLifecycle.next(live.state, .supersede) {
           try PlanStore.setState(live, state, now: now, in: tx)
+          // What came due while it was live is carried out by it, though nobody has looked yet.
+          if live.state == .live, !plan.paused {
+            try ScheduleStore.close(plan.key, live.version, now: now, in: tx)
+          }
         }
       }
       let launchAt = document.launchAt(approvedAt: now)

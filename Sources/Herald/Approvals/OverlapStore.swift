@@ -10,10 +10,11 @@ enum OverlapStore {
     let launchAt: Date?
   }
 
-  /// Others that are looked at; the ones that come first.
-  static let limit = 20
-  /// People who are asked; of a larger crowd a part, by which the rest is estimated.
-  static let sample = 20_000
+  /// Others on the same channel and days that are counted; the ones that come first.
+  static let limit = 100
+  /// People who are asked about up to 20 others, fewer about more; of a larger crowd a part, by which
+  /// the rest is estimated.
+  static func sample(others: Int) -> Int { 20_000 * 20 / max(20, others) }
 
   /// Plans that are submitted, approved, live or paused, without this one.
   static func others(than plan: String, in db: any Queryable) throws -> [Other] {
@@ -24,7 +25,7 @@ enum OverlapStore {
       WHERE v.plan <> \(plan) AND v.manifest IS NOT NULL
         AND ((v.state IN ('approved', 'live', 'paused') AND v.version = p.live_version)
           OR (v.state = 'pending_approval' AND v.version = p.draft_version))
-      ORDER BY coalesce(v.launch_at, v.live_at, v.updated_at), v.plan LIMIT 100
+      ORDER BY coalesce(v.launch_at, v.live_at, v.updated_at), v.plan LIMIT 500
       """
     ).map { row in
       let version = try PlanStore.version(row.get("plan"), row.get("version"), in: db)
@@ -40,6 +41,7 @@ enum OverlapStore {
     reach: [Channel: SQL], in tx: Transaction
   ) throws -> [[Channel: Int]] {
     guard !others.isEmpty, people > 0 else { return others.map { _ in [:] } }
+    let sample = sample(others: others.count)
     let buckets = people <= sample ? 10_000 : max(1, sample * 10_000 / people)
     let scale = 10_000 / Double(buckets)
     let channels = reach.keys.sorted { $0.rawValue < $1.rawValue }

@@ -13,6 +13,8 @@ struct PlanCalendar {
     let days: [CivilDay]
     /// Of this plan's people, those the other one may reach too.
     let people: [Channel: Int]
+
+    var most: Int { people.values.max() ?? 0 }
   }
 
   let entries: [Entry]
@@ -49,12 +51,17 @@ struct PlanCalendar {
     let shared = try OverlapStore.shared(
       crowd, people: people, others: crowds.map { (crowd: $0.0, channels: $0.1) }, reach: reach,
       in: tx)
-    entries = zip(found, shared).map { found, shared in
+    let all = zip(found, shared).map { found, shared in
       Entry(
         plan: found.other.plan.key, name: found.other.plan.document.name, state: found.other.state,
-        launchAt: found.other.launchAt, days: found.days, people: shared)
+        launchAt: found.other.launchAt, days: found.days, people: shared.filter { $0.value > 0 })
     }
+    entries = Array(
+      all.filter { !$0.people.isEmpty }.sorted { $0.most > $1.most }.prefix(Self.limit))
   }
+
+  /// Those with the most people in common.
+  private static let limit = 20
 
   var overlaps: [JSONValue] {
     entries.map { entry in

@@ -58,7 +58,7 @@ struct CapReservations: Sendable {
       return [Occurrence(at: at, zone: project.timeZone)]
     }
     let zones = try recurrence.zone.map { [$0] } ?? UserZoneStore.inUse(project, in: tx)
-    let firings = recurrence.firings(after: now, now: end, zones: zones)
+    let firings = recurrence.firings(after: now, through: end, now: end, zones: zones)
     return firings.missed + firings.due
   }
 }

@@ -24,16 +24,16 @@ extension Recurrence {
   /// Missed firings that are recorded, of one zone.
   private static let recorded = 100
 
-  /// What came in (after, now] in these zones: what is to be carried out, and what was missed. Of one
-  /// zone at most the latest is carried out.
+  /// What came in (after, through] in these zones: what is to be carried out now, and what was missed.
+  /// Of one zone at most the latest is carried out.
   func firings(
-    after: Date, now: Date, zones: [String]
+    after: Date, through: Date, now: Date, zones: [String]
   ) -> (due: [Occurrence], missed: [Occurrence]) {
     var due: [Occurrence] = []
     var missed: [Occurrence] = []
     for name in zones {
       guard let zone = TimeZone(identifier: name) else { continue }
-      let end = min(now, until ?? now)
+      let end = min(through, until ?? through)
       var found = schedule.all(after: after, through: end, in: zone, limit: Self.recorded).map {
         Occurrence(at: $0, zone: name)
       }

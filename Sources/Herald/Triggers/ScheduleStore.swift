@@ -15,28 +15,49 @@ enum ScheduleStore {
       """)
   }
 
-  /// Live versions that are to be looked at; not those that are paused.
+  /// A later version takes over: what comes later than this is not the version's any more.
+  static func close(_ plan: String, _ version: Int, now: Date, in tx: Transaction) throws {
+    try tx.execute(
+      """
+      UPDATE plan_schedules SET closed_at = \(now), due_at = \(now)
+      WHERE plan = \(plan) AND plan_version = \(version)::integer
+      """)
+  }
+
+  /// Up to when occurrences are an earlier version's; nil when there was none.
+  static func takenUntil(_ plan: String, before version: Int, in tx: Transaction) throws -> Date? {
+    try tx.one(
+      """
+      SELECT max(coalesce(closed_at, looked_at)) AS until FROM plan_schedules
+      WHERE plan = \(plan) AND plan_version < \(version)::integer
+      """)?.get("until")
+  }
+
+  /// Versions that are to be looked at, live ones and those closed since; not those that are paused.
   static func due(now: Date, in db: any Queryable) throws -> [PlanVersionName] {
     try db.query(
       """
       SELECT s.plan, s.plan_version FROM plan_schedules s
       JOIN plans p ON p.key = s.plan
       JOIN plan_versions v ON v.plan = s.plan AND v.version = s.plan_version
-      WHERE s.due_at <= \(now) AND NOT p.paused AND v.state = 'live'
+      WHERE s.due_at <= \(now) AND NOT p.paused
+        AND (v.state = 'live' OR s.closed_at IS NOT NULL AND v.state = 'superseded')
       ORDER BY s.due_at, s.plan LIMIT 100
       """
     ).map { PlanVersionName(plan: try $0.get("plan"), version: try $0.get("plan_version")) }
   }
 
-  /// Up to when a version was looked at, if it is due still; the plan must be locked.
-  static func lookedAt(
+  /// Up to when a version was looked at and when it was closed, if it is due still; the plan must be
+  /// locked.
+  static func look(
     _ name: PlanVersionName, now: Date, in tx: Transaction
-  ) throws -> Date? {
+  ) throws -> (from: Date, closedAt: Date?)? {
     try tx.one(
       """
-      SELECT looked_at FROM plan_schedules
+      SELECT looked_at, closed_at FROM plan_schedules
       WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer AND due_at <= \(now)
-      """)?.get("looked_at")
+      """
+    ).map { (try $0.get("looked_at"), try $0.get("closed_at")) }
   }
 
   static func save(

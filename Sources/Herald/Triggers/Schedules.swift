@@ -26,16 +26,17 @@ struct Schedules: Sendable {
     try await db.pool.write(timeout: Launches.patience) { tx in
       let plan = try PlanStore.lock(name.plan, in: tx)
       let version = try PlanStore.version(name.plan, name.version, in: tx)
-      guard version.state == .live, !plan.paused,
-        let start = try ScheduleStore.lookedAt(name, now: now, in: tx)
+      guard !plan.paused, let (start, closedAt) = try ScheduleStore.look(name, now: now, in: tx),
+        version.state == .live || (version.state == .superseded && closedAt != nil)
       else { return }
       let approved = try plans.get(name.plan, name.version, in: tx)
       var next = approved.document.window?.until ?? .distantFuture
-      var isOver = next <= now
+      var isOver = next <= closedAt ?? now
       if let recurrence = approved.document.trigger.recurrence {
         let zones =
           try recurrence.zone.map { [$0] } ?? UserZoneStore.inUse(project, in: tx)
-        let firings = recurrence.firings(after: start, now: now, zones: zones)
+        let firings = recurrence.firings(
+          after: start, through: closedAt ?? now, now: now, zones: zones)
         for missed in firings.missed {
           try ScheduleStore.insertMissed(
             UUIDv7.next(now: now), name, occurrence: missed.name, now: now, in: tx)
@@ -52,7 +53,9 @@ struct Schedules: Sendable {
           isOver = true
         }
       }
-      if isOver {
+      if closedAt != nil {
+        try ScheduleStore.delete(name, in: tx)
+      } else if isOver {
         try end(name, plan, version, now: now, in: tx)
       } else {
         try ScheduleStore.save(name, lookedAt: now, dueAt: next, in: tx)
@@ -69,6 +72,13 @@ struct Schedules: Sendable {
     let refusal = try launches.freeze(
       approved, occurrence: occurrence.name, crowd, project, now: now, in: tx)
     guard let refusal else { return true }
+    // The version that came after it is not to be paused for this.
+    if version.state == .superseded {
+      try ScheduleStore.insertMissed(
+        UUIDv7.next(now: now), PlanVersionName(plan: version.plan, version: version.version),
+        occurrence: occurrence.name, now: now, in: tx)
+      return true
+    }
     try launches.refuse(refusal, plan, version, now: now, in: tx)
     return false
   }
@@ -100,9 +110,11 @@ enum StandingPlan {
   ) throws {
     try PlanStore.setState(
       version, PlanLifecycle.after(.approved, .launch), now: now, in: tx)
-    // An occurrence at this very instant counts.
+    // An occurrence at this very instant counts, unless it was the version's before.
+    let taken = try ScheduleStore.takenUntil(version.plan, before: version.version, in: tx)
     try ScheduleStore.insert(
-      version.plan, version.version, from: now.addingTimeInterval(-1), dueAt: now, in: tx)
+      version.plan, version.version, from: max(now.addingTimeInterval(-1), taken ?? .distantPast),
+      dueAt: now, in: tx)
     try AuditStore.append(
       AuditEntry(
         "plan.launched", "plan", version.plan, after: ["version": .int(version.version)],

@@ -180,6 +180,11 @@ import Testing
            "steps": [{"id": "s", "send": {"chain": [{"channel": "\#(channel)", "template": "\#(template)"}]}}]}
           """#
       }
+      // More than are told, earlier on that day, of people who are no longer there.
+      try await scene.put(
+        "segments/gone",
+        ["name": "G", "condition": ["attribute": "n", "gte": 100], "refresh": "live"])
+      for n in 0..<21 { try await scene.launch(plan("gone", 3, "push", "p"), key: "gone-\(n)") }
       try await scene.launch(plan("old", 3, "push", "p"), key: "same")
       try await scene.launch(plan("old", 4, "push", "p"), key: "later")
       try await scene.launch(plan("old", 3, "sms", "m"), key: "other-channel")

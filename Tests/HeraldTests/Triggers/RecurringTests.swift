@@ -46,6 +46,74 @@ import Testing
     }
   }
 
+  /// Runs with their versions.
+  private static func versions(_ scene: CampaignScene) async throws -> [String] {
+    try await scene.herald.app.db.read { db in
+      try db.query("SELECT plan_version || ' ' || occurrence AS o FROM runs ORDER BY started_at")
+        .map { try $0.get("o") }
+    }
+  }
+
+  @Test("a version that takes over right after an occurrence does not carry it out again")
+  func takenOver() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      try await scene.people(2)
+      try await scene.launch(Self.plan())
+      try scene.at("2026-11-22T02:00:00Z")
+      try await scene.drain()
+      try scene.at("2026-11-22T02:00:00.700Z")
+      try await scene.launch(
+        Self.plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
+      try await scene.drain(1, 86_400)
+      #expect(
+        try await Self.versions(scene) == [
+          "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
+        ])
+      #expect(scene.sent.count == 4)
+    }
+  }
+
+  @Test("what came due before a version took over is carried out by the one that was live then")
+  func heldBack() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      try await scene.people(2)
+      try await scene.launch(Self.plan())
+      // Nobody is at work until the second version is live.
+      try scene.at("2026-11-22T02:20:00Z")
+      try await scene.launch(
+        Self.plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
+      try await scene.drain(1, 86_400)
+      #expect(
+        try await Self.versions(scene) == [
+          "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
+        ])
+      #expect(scene.sent.count == 4)
+      let left = try await scene.herald.count("SELECT count(*) FROM plan_schedules")
+      #expect(left == 1)
+    }
+  }
+
+  @Test("a crowd that the earlier version would refuse is missed, and does not pause the later one")
+  func refusedLate() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      try await scene.people(2)
+      let daily = #"{"segment": "crowd", "cron": "0 10 * * *", "zone": "Asia/Shanghai"}"#
+      try await scene.launch(CampaignScene.triggered(daily, #""limits": {"audience": 2}"#))
+      let third = try await scene.herald.call(
+        .post, "/v1/users", ["identities": ["external_id": "u-2"], "attributes": ["n": 2]],
+        key: scene.admin)
+      try #require(third.status == 201)
+      try scene.at("2026-11-22T02:20:00Z")
+      try await scene.launch(CampaignScene.triggered(daily, #""limits": {"audience": 3}"#))
+      try await scene.drain(1)
+      #expect(try await Self.occurrences(scene) == ["2026-11-22T10:00@Asia/Shanghai missed"])
+      #expect(try await scene.states() == ["live", "superseded"])
+    }
+  }
+
   @Test("by their own clocks, people of each zone get theirs in a run of its own")
   func zones() async throws {
     try await CampaignScene.with { scene in
