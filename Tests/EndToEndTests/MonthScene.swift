@@ -54,26 +54,40 @@ struct MonthScene: Sendable {
 
   /// Returns when nothing is left to do at `instant`, where the clock stands.
   func settled(at instant: Date) async throws {
-    _ = try await TortureScene.eventually(
-      "all that is due at \(instant.rfc3339) is done", within: .seconds(120),
-      every: .milliseconds(4)
-    ) { () -> Bool? in
-      try await torture.look { db in
-        try db.one(
-          """
-          SELECT 1 WHERE EXISTS (SELECT FROM generate_series(0, 63) AS lanes (n)
-              WHERE EXISTS (SELECT FROM queue WHERE lane = n::smallint AND due_at <= \(instant)))
-            OR EXISTS (SELECT FROM plan_schedules s
-              JOIN plan_versions v ON v.plan = s.plan AND v.version = s.plan_version
-              JOIN plans p ON p.key = s.plan
-              WHERE s.due_at <= \(instant) AND v.state = 'live' AND NOT p.paused)
-            OR EXISTS (SELECT FROM plan_versions
-              WHERE state = 'approved' AND launch_at <= \(instant))
-            OR EXISTS (SELECT FROM scenes WHERE matched_at IS NULL)
-            OR EXISTS (SELECT FROM runs WHERE state = 'entering')
-          """) == nil ? true : nil
+    let left = Self.left(at: instant)
+    do {
+      _ = try await TortureScene.eventually(
+        "all that is due at \(instant.rfc3339) is done", within: .seconds(120),
+        every: .milliseconds(4)
+      ) { () -> Bool? in
+        try await torture.look { try $0.one("SELECT 1 WHERE EXISTS (\(left))") } == nil ? true : nil
       }
+    } catch let failure as Program.Failure {
+      let rows = try await torture.look { db in
+        try db.query("SELECT what FROM (\(left)) AS left LIMIT 5").map {
+          try $0.get(0, as: String.self)
+        }
+      }
+      throw Program.Failure(
+        description: "\(failure.description); left: \(rows.joined(separator: "; "))")
     }
+  }
+
+  /// What there is to do at an instant, as texts.
+  private static func left(at instant: Date) -> SQL {
+    """
+    SELECT to_jsonb(q)::text AS what FROM generate_series(0, 63) AS lanes (n)
+      CROSS JOIN LATERAL (
+        SELECT * FROM queue WHERE lane = n::smallint AND due_at <= \(instant) LIMIT 1) AS q
+    UNION ALL SELECT to_jsonb(s)::text FROM plan_schedules s
+      JOIN plan_versions v ON v.plan = s.plan AND v.version = s.plan_version
+      JOIN plans p ON p.key = s.plan
+      WHERE s.due_at <= \(instant) AND v.state = 'live' AND NOT p.paused
+    UNION ALL SELECT plan || ' is approved' FROM plan_versions
+      WHERE state = 'approved' AND launch_at <= \(instant)
+    UNION ALL SELECT to_jsonb(s)::text FROM scenes s WHERE matched_at IS NULL
+    UNION ALL SELECT to_jsonb(r)::text FROM runs r WHERE state = 'entering'
+    """
   }
 
   // MARK: - What is there before the month begins
