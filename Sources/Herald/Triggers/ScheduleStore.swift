@@ -33,7 +33,8 @@ enum ScheduleStore {
       """)?.get("until")
   }
 
-  /// Versions that are to be looked at, live ones and those closed since; not those that are paused.
+  /// Versions that are to be looked at, live ones and those closed since; not those that are paused,
+  /// nor any when the plan was cancelled.
   static func due(now: Date, in db: any Queryable) throws -> [PlanVersionName] {
     try db.query(
       """
@@ -41,7 +42,9 @@ enum ScheduleStore {
       JOIN plans p ON p.key = s.plan
       JOIN plan_versions v ON v.plan = s.plan AND v.version = s.plan_version
       WHERE s.due_at <= \(now) AND NOT p.paused
-        AND (v.state = 'live' OR s.closed_at IS NOT NULL AND v.state = 'superseded')
+        AND (v.state = 'live' OR s.closed_at IS NOT NULL AND v.state = 'superseded'
+          AND NOT EXISTS (SELECT FROM plan_versions c WHERE c.plan = p.key
+            AND c.version = p.live_version AND c.state = 'cancelled'))
       ORDER BY s.due_at, s.plan LIMIT 100
       """
     ).map { PlanVersionName(plan: try $0.get("plan"), version: try $0.get("plan_version")) }

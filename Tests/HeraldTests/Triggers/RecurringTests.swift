@@ -54,44 +54,45 @@ import Testing
     }
   }
 
-  @Test("a version that takes over right after an occurrence does not carry it out again")
-  func takenOver() async throws {
+  /// A daily plan that is live, and after it a version that ends some day, approved at an instant;
+  /// `looked`: whether anybody was at work when the occurrence between them came.
+  private static func takeOver(
+    _ scene: CampaignScene, at instant: String, looked: Bool
+  ) async throws {
+    try scene.at("2026-11-22T00:00:00Z")
+    try await scene.people(2)
+    try await scene.launch(plan())
+    try scene.at("2026-11-22T02:00:00Z")
+    if looked { try await scene.drain() }
+    try scene.at(instant)
+    try await scene.launch(plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
+  }
+
+  @Test(
+    "an occurrence before a version takes over is carried out once, by the one that was live then",
+    arguments: [("2026-11-22T02:00:00.700Z", true), ("2026-11-22T02:20:00Z", false)])
+  func takenOver(_ instant: String, _ looked: Bool) async throws {
     try await CampaignScene.with { scene in
-      try scene.at("2026-11-22T00:00:00Z")
-      try await scene.people(2)
-      try await scene.launch(Self.plan())
-      try scene.at("2026-11-22T02:00:00Z")
-      try await scene.drain()
-      try scene.at("2026-11-22T02:00:00.700Z")
-      try await scene.launch(
-        Self.plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
+      try await Self.takeOver(scene, at: instant, looked: looked)
       try await scene.drain(1, 86_400)
       #expect(
         try await Self.versions(scene) == [
           "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
         ])
       #expect(scene.sent.count == 4)
+      #expect(try await scene.herald.count("SELECT count(*) FROM plan_schedules") == 1)
     }
   }
 
-  @Test("what came due before a version took over is carried out by the one that was live then")
-  func heldBack() async throws {
+  @Test("a plan that is cancelled carries out nothing of an earlier version any more")
+  func cancelledAfterwards() async throws {
     try await CampaignScene.with { scene in
-      try scene.at("2026-11-22T00:00:00Z")
-      try await scene.people(2)
-      try await scene.launch(Self.plan())
-      // Nobody is at work until the second version is live.
-      try scene.at("2026-11-22T02:20:00Z")
-      try await scene.launch(
-        Self.plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
-      try await scene.drain(1, 86_400)
-      #expect(
-        try await Self.versions(scene) == [
-          "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
-        ])
-      #expect(scene.sent.count == 4)
-      let left = try await scene.herald.count("SELECT count(*) FROM plan_schedules")
-      #expect(left == 1)
+      try await Self.takeOver(scene, at: "2026-11-22T02:20:00Z", looked: false)
+      let answer = try await scene.herald.call(.post, "/v1/plans/hello/cancel", key: scene.admin)
+      try #require(answer.status == 200)
+      try await scene.drain(1)
+      #expect(scene.sent == [])
+      #expect(try await Self.versions(scene) == [])
     }
   }
 
