@@ -73,7 +73,7 @@ struct MonthScene: Sendable {
     }
   }
 
-  /// What there is to do at an instant, as texts.
+  /// What there is to do at an instant, or keeps it from being done, as texts.
   private static func left(at instant: Date) -> SQL {
     """
     SELECT to_jsonb(q)::text AS what FROM generate_series(0, 63) AS lanes (n)
@@ -87,6 +87,7 @@ struct MonthScene: Sendable {
       WHERE state = 'approved' AND launch_at <= \(instant)
     UNION ALL SELECT to_jsonb(s)::text FROM scenes s WHERE matched_at IS NULL
     UNION ALL SELECT to_jsonb(r)::text FROM runs r WHERE state = 'entering'
+    UNION ALL SELECT 'stopped: ' || to_jsonb(s) FROM stops s
     """
   }
 

@@ -48,8 +48,13 @@ public final class HandoverMark: Sendable {
     }
     guard isDue else { return }
     do {
-      let reading = try await db.pool.write { tx in try HandoverMarkStore.advance(in: tx) }
-      if let known = highest(of: reading.installation), reading.count <= known {
+      let (reading, known) = try await db.pool.write { tx in
+        let reading = try HandoverMarkStore.advance(in: tx)
+        // While this holds the row nobody counts further: what is known is lower. Afterwards another
+        // process may be ahead.
+        return (reading, self.highest(of: reading.installation))
+      }
+      if let known, reading.count <= known {
         try await Restorations(db: db, mark: self).begin(past: known, now: Date())
         logger.critical(
           "the database was restored from a backup: dispatch is stopped until `herald resume --after-restore`"

@@ -27,10 +27,11 @@ public struct Restorations: Sendable {
   /// Whether the database is behind the mark; then everything is stopped in it and flagged. To be
   /// called before dispatch begins.
   public func detect(now: Date) async throws -> Bool {
-    let reading = try await db.read { try HandoverMarkStore.read(in: $0) }
-    guard let known = mark.highest(of: reading.installation), reading.count < known else {
-      return false
-    }
+    let installation = try await db.read { try HandoverMarkStore.read(in: $0).installation }
+    // Before the count: other processes move both meanwhile, the database first.
+    guard let known = mark.highest(of: installation),
+      try await db.read({ try HandoverMarkStore.read(in: $0).count }) < known
+    else { return false }
     try await begin(past: known, now: now)
     return true
   }

@@ -66,6 +66,26 @@ struct RestorationTests {
     }
   }
 
+  @Test("processes that start while others hand over take nothing for a restoration")
+  func beside() async throws {
+    try await withScene { scene, directory in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            for _ in 0..<100 {
+              let mark = HandoverMark(directory: directory)
+              let restorations = Restorations(db: scene.db, mark: mark)
+              #expect(try await !restorations.detect(now: ReportScene.now))
+              try await mark.advance(in: scene.db, logger: logger)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(try await stops(scene).isEmpty)
+    }
+  }
+
   @Test("a process that kept running finds out before its next hand-over")
   func running() async throws {
     try await withScene { scene, _ in
