@@ -32,6 +32,7 @@ public enum Migrations {
     (29, "phone_zone", PackageResources._029_phone_zone_sql),
     (30, "erasure_names", PackageResources._030_erasure_names_sql),
     (31, "handover_instants", PackageResources._031_handover_instants_sql),
+    (32, "stream_entries", PackageResources._032_stream_entries_sql),
   ]
 
   /// Repeatable: run after the migrations, every time.

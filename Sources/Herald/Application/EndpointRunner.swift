@@ -47,8 +47,8 @@ struct EndpointRunner: Sendable {
     }
   }
 
-  /// What holds of every request: a body of a type the operation takes, and no U+0000, which
-  /// PostgreSQL has no text for.
+  /// What holds of every request: a body of a type the operation takes, no parameter that it would
+  /// leave unread, and no U+0000, which PostgreSQL has no text for.
   private static func check(_ request: Request, _ operation: Operation) throws {
     if operation.request != nil, !request.body.isEmpty || request.bodyStream != nil,
       !operation.takes(contentType: request.headers["content-type"])
@@ -56,6 +56,7 @@ struct EndpointRunner: Sendable {
       let types = operation.requestTypes.joined(separator: " or ")
       throw HeraldError(.unsupportedMediaType, "Send the body with Content-Type: \(types).")
     }
+    try checkNames(request, operation)
     for parameter in operation.query {
       guard let value = request.query(parameter.name), value.utf8.contains(0) else { continue }
       throw HeraldError(
@@ -66,6 +67,20 @@ struct EndpointRunner: Sendable {
       request.parameters.values.contains(where: { $0.utf8.contains(0) })
     else { return }
     throw HeraldError(.notFound, "There is nothing at this path; names hold no U+0000.")
+  }
+
+  /// A filter with a slip in its name would select everything. An operation without parameters reads
+  /// the same with any.
+  private static func checkNames(_ request: Request, _ operation: Operation) throws {
+    let names = operation.query.map(\.name)
+    guard !names.isEmpty, let unknown = request.query.first(where: { !names.contains($0.name) })
+    else { return }
+    let hint = EditDistance.nearest(to: unknown.name, among: names).map { "Did you mean `\($0)`? " }
+    let shown = unknown.name.unicodeScalars.count > 64 ? "This" : "`\(unknown.name)`"
+    throw HeraldError(
+      .badQuery,
+      "\(shown) is no parameter here. \(hint ?? "")There are \(names.joined(separator: ", ")).",
+      pointer: unknown.name)
   }
 
   /// A handler's answer with its errors already rendered, for storing under an Idempotency-Key.

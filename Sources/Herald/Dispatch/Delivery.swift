@@ -13,6 +13,8 @@ public enum SkipCode: String, Sendable, CaseIterable {
   // At entry.
   case erased, merged, notInAudience = "not_in_audience", outsideWindow = "outside_window"
   case reentryLimit = "reentry_limit"
+  /// `limits.audience` people have entered already.
+  case audienceLimit = "audience_limit"
   /// What must not follow the trigger's event has followed it.
   case unlessHappened = "unless_happened"
   // At the gates.

@@ -26,13 +26,16 @@ struct LiveSnapshot: Sendable {
   let people: [String: Int]
   /// By status.
   let deliveries: [String: Int]
+  /// Messages that went out after another one of their delivery.
+  let followUps: Int
   let inFlight: Int
   /// The latest first.
   let refusals: [Refusal]
   /// Sent since the snapshot before, by the second; 0 on the first.
   var perSecond = 0.0
 
-  var sent: Int { deliveries[DeliveryStatus.sent.rawValue] ?? 0 }
+  /// Follow-ups included.
+  var sent: Int { (deliveries[DeliveryStatus.sent.rawValue] ?? 0) + followUps }
 
   /// Whether nothing can happen any more.
   var isOver: Bool {
@@ -51,7 +54,7 @@ struct LiveSnapshot: Sendable {
       "runs": .int(runs),
       "people": Self.counts(people, Self.peopleStates),
       "deliveries": Self.counts(deliveries, DeliveryStatus.allCases.map(\.rawValue)),
-      "in_flight": .int(inFlight), "per_second": .double(perSecond),
+      "follow_ups": .int(followUps), "in_flight": .int(inFlight), "per_second": .double(perSecond),
       "refusals": .array(
         refusals.map { refusal in
           [
@@ -87,8 +90,8 @@ struct LiveSnapshot: Sendable {
       "state": Schema.nullable(Schema.choice(PlanState.allCases.map(\.rawValue))),
       "paused": Schema.bool, "auto_pause": Schema.nullable(Schema.ref("AutoPause")),
       "stopped": Schema.array(Schema.string), "runs": Schema.count, "people": counts(peopleStates),
-      "deliveries": counts(DeliveryStatus.allCases.map(\.rawValue)), "in_flight": Schema.count,
-      "per_second": Schema.number,
+      "deliveries": counts(DeliveryStatus.allCases.map(\.rawValue)), "follow_ups": Schema.count,
+      "in_flight": Schema.count, "per_second": Schema.number,
       "refusals": Schema.array(
         Schema.object([
           "at": Schema.instant, "step": Schema.string, "channel": Schema.nullable(Schema.string),

@@ -28,7 +28,7 @@ enum LiveStore {
       plan: key, at: now, state: state, paused: plan.paused,
       pause: try PlanGuardStore.find(key, in: tx),
       stopped: try StopStore.list(in: tx).map(\.scope), runs: runs.count, people: people,
-      deliveries: deliveries,
+      deliveries: deliveries, followUps: try followUps(ids, scope, in: tx),
       inFlight: scope.isEverybody ? try QueueStore.inFlight(plan: key, in: tx) : 0,
       refusals: refusals)
   }
@@ -63,6 +63,16 @@ enum LiveStore {
       """)
     for row in rows { counts[try row.get("state")] = try row.get("n", as: Int.self) }
     return counts
+  }
+
+  private static func followUps(
+    _ runs: [UUID], _ scope: ReportScope, in tx: Transaction
+  ) throws -> Int {
+    try tx.one(
+      """
+      SELECT count(*) - count(DISTINCT a.delivery_id) AS n FROM attempts a
+      WHERE a.run_id = ANY(\(runs)) AND a.status = 'sent' AND \(scope.admits("a"))
+      """)?.get("n") ?? 0
   }
 
   private static func deliveries(

@@ -85,16 +85,24 @@ enum PlanRoutes {
         try await plans.cancel($0, by: $1.caller, now: $1.now)
       },
       migrate(plans),
-      Endpoint(
-        .post, "/v1/plans/{key}/archive", .writers,
-        Operation(
-          "archivePlan", "Hide a plan that is over.", tag: "Plans", responses: [204: nil],
-          errors: [.notFound, .wrongState])
-      ) { call in
-        try await plans.archive(call.path("key"), by: call.caller, now: call.now)
-        return .noContent
-      },
+      archive(plans, .post, "/v1/plans/{key}/archive", "archivePlan"),
+      archive(plans, .delete, "/v1/plans/{key}", "deletePlan"),
     ] + groups(plans)
+  }
+
+  /// By its verb, and as every named thing that something refers to.
+  private static func archive(
+    _ plans: Plans, _ method: HTTPMethod, _ pattern: String, _ id: String
+  ) -> Endpoint {
+    Endpoint(
+      method, pattern, .writers,
+      Operation(
+        id, "Hide a plan that is over.", tag: "Plans", responses: [204: nil],
+        errors: [.notFound, .wrongState])
+    ) { call in
+      try await plans.archive(call.path("key"), by: call.caller, now: call.now)
+      return .noContent
+    }
   }
 
   private static func migrate(_ plans: Plans) -> Endpoint {

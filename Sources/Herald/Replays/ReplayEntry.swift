@@ -2,7 +2,7 @@ import Foundation
 import JSON
 
 /// Who is let in, one after the other, as `EntryStore` decides it: window, audience, holdout,
-/// re-entry.
+/// re-entry, how many may enter.
 struct ReplayEntry {
   enum Verdict: Equatable {
     case enters
@@ -17,6 +17,7 @@ struct ReplayEntry {
   private let known: Set<UUID>
   private var entries: [UUID: [(at: Date, key: JSONValue?)]] = [:]
   private var seen: Set<UUID> = []
+  private var entered = 0
 
   init(_ facts: ReplayFacts, known: Set<UUID>) {
     self.facts = facts
@@ -40,12 +41,18 @@ struct ReplayEntry {
       entries[entrant.user, default: []].append((entrant.at, entrant.key))
       return .heldOut(held == "global" ? Holdout.globalReason : Holdout.heldOut)
     }
-    guard let reentry = document.reentry else { return .enters }
-    let start = start(of: reentry.per, entrant)
-    let used = (entries[entrant.user] ?? []).filter {
-      $0.at >= start && (reentry.key == nil || $0.key == entrant.key)
+    if let reentry = document.reentry {
+      let start = start(of: reentry.per, entrant)
+      let used = (entries[entrant.user] ?? []).filter {
+        $0.at >= start && (reentry.key == nil || $0.key == entrant.key)
+      }
+      guard used.count < reentry.limit else { return .skipped(.reentryLimit) }
     }
-    guard used.count < reentry.limit else { return .skipped(.reentryLimit) }
+    // A crowd that is too large would not go at all.
+    if document.trigger.isStream, let limit = document.limits.audience, entered >= limit {
+      return .skipped(.audienceLimit)
+    }
+    entered += 1
     entries[entrant.user, default: []].append((entrant.at, entrant.key))
     return .enters
   }

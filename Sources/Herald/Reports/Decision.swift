@@ -20,7 +20,7 @@ struct Decision: Sendable {
   var step: String?
   let outcome: Outcome
   /// A gate of the deliveries, or what decides entry: `plan`, `segment`, `audience`, `window`,
-  /// `holdout`, `user`.
+  /// `holdout`, `reentry`, `limits`, `user`.
   var gate: String?
   var code: String?
   var values: JSONValue?
@@ -37,6 +37,7 @@ struct Decision: Sendable {
     case .notInAudience: "audience"
     case .outsideWindow: "window"
     case .reentryLimit: "reentry"
+    case .audienceLimit: "limits"
     case .unlessHappened: Gate.trigger.rawValue
     case .erased, .merged: "user"
     case .cancelled: Gate.stopped.rawValue

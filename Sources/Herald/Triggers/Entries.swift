@@ -60,13 +60,22 @@ struct Entries {
       plan: plan.key, version: plan.version, occurrence: day.occurrence, openUntil: day.end,
       id: UUID(), now: now, in: tx)
     guard let run else { return [] }
+    let limit = try plan.document.limits.audience.map { people in
+      let room = try StreamEntryStore.room(plan.key, plan.version, limit: people, in: tx)
+      return (people: people, room: room)
+    }
     let rule = EntryStore.Rule(
       plan: plan.key, version: plan.version, run: run, firstStep: first.id,
       firstIsSend: first.kind.delivers, priority: plan.document.priority, audience: audience,
       isFirst: isFirst, draw: try draw(in: tx),
-      reentry: plan.document.reentry,
+      reentry: plan.document.reentry, limit: limit,
       projectZone: project.timeZone, awaits: plan.document.trigger.awaitedEvents.sorted())
-    return try EntryStore.enter(entrants, rule, now: now, in: tx)
+    let outcomes = try EntryStore.enter(entrants, rule, now: now, in: tx)
+    let entered = outcomes.count { $0.state == "active" }
+    if limit != nil, entered > 0 {
+      try StreamEntryStore.add(entered, plan.key, plan.version, in: tx)
+    }
+    return outcomes
   }
 
   /// Once a race of the stream is decided, whoever enters gets the winner.

@@ -35,6 +35,8 @@ enum EntryStore {
     let isFirst: SQL
     let draw: EntryDraw
     let reentry: Reentry?
+    /// `limits.audience` and how many may enter still; nil without a limit.
+    let limit: (people: Int, room: Int)?
     let projectZone: String
     /// Names of events that end the wait before the first step.
     let awaits: [String]
@@ -124,12 +126,14 @@ enum EntryStore {
       SELECT *, \(rule.draw.holdout.verdict) AS held, used + CASE WHEN known AND fits THEN count(*) FILTER (WHERE known AND fits)
         OVER (PARTITION BY user_id, key ORDER BY n) ELSE 0 END AS nth
       FROM looked
-    ), decided AS (
-      SELECT *, gen_random_uuid() AS id, CASE WHEN held IS NULL THEN \(rule.draw.arm) END AS arm,
+    ), judged AS (
+      SELECT *, CASE WHEN held IS NULL THEN \(rule.draw.arm) END AS arm,
         CASE WHEN NOT known THEN 'erased' WHEN NOT fits THEN 'not_in_audience'
           WHEN held IS NOT NULL THEN NULL
-          WHEN nth > \(rule.reentry?.limit ?? .max) THEN 'reentry_limit' END AS refusal
+          WHEN nth > \(rule.reentry?.limit ?? .max) THEN 'reentry_limit' END AS refused
       FROM counted
+    ), decided AS (
+      SELECT *, gen_random_uuid() AS id, coalesce(refused, \(beyond(rule))) AS refusal FROM judged
     ), entered AS (
       INSERT INTO enrolments (user_id, run_id, entry_key, entered_at, since, plan, plan_version,
         state, reason, holdout_bucket, arm, "values", finished_at)
@@ -141,6 +145,8 @@ enum EntryStore {
         CASE WHEN refusal IS NULL THEN arm END,
         CASE WHEN refusal = 'reentry_limit'
           THEN vals || jsonb_build_object('limit', \(rule.reentry?.limit ?? 0), 'nth', nth)
+          WHEN refusal = 'audience_limit'
+          THEN vals || jsonb_build_object('limit', \(rule.limit?.people ?? 0))
           WHEN refusal IS NULL AND held IS NOT NULL THEN vals || \(rule.draw.holdout.values)
           ELSE vals END,
         CASE WHEN refusal IS NOT NULL OR held IS NOT NULL THEN \(now)::timestamptz END
@@ -172,6 +178,16 @@ enum EntryStore {
     )
     SELECT user_id, entry_key, state, reason FROM entered
     """
+  }
+
+  /// The refusal of those for whom the limit leaves no room, in the order they asked. Over judged.
+  private static func beyond(_ rule: Rule) -> SQL {
+    guard let limit = rule.limit else { return "NULL" }
+    return """
+      CASE WHEN held IS NULL
+        AND count(*) FILTER (WHERE refused IS NULL AND held IS NULL) OVER (ORDER BY n) > \(limit.room)
+        THEN 'audience_limit' END
+      """
   }
 
   /// How often the person has entered before, as far as it counts. Over asked `a` and users `u`.

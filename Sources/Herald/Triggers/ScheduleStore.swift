@@ -78,7 +78,7 @@ enum ScheduleStore {
     try tx.execute(
       """
       UPDATE plan_schedules SET due_at = least(due_at, \(now))
-      WHERE plan = \(plan) AND plan_version = \(version)::integer
+      WHERE plan = \(plan) AND plan_version = \(version)::integer AND closed_at IS NULL
       """)
   }
 

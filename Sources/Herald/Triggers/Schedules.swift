@@ -53,8 +53,9 @@ struct Schedules: Sendable {
           isOver = true
         }
       }
-      if closedAt != nil {
-        try ScheduleStore.delete(name, in: tx)
+      if let closedAt {
+        // Kept: a version that opens later must not take what this one had.
+        try ScheduleStore.save(name, lookedAt: closedAt, dueAt: .distantFuture, in: tx)
       } else if isOver {
         try end(name, plan, version, now: now, in: tx)
       } else {

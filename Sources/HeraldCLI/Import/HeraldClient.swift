@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import HTTP
 import JSON
@@ -46,6 +47,20 @@ struct HeraldClient: Sendable {
     self.url = url.hasSuffix("/") ? String(url.dropLast()) : url
     self.key = key
     self.http = http
+  }
+
+  /// Where Herald is, as asked for or by HERALD_URL. Throws what is no address of a server, at which
+  /// there would be nothing to wait for.
+  static func address(_ asked: String?) throws -> String {
+    let text =
+      asked ?? ProcessInfo.processInfo.environment["HERALD_URL"] ?? "http://127.0.0.1:8080"
+    guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
+      !(url.host ?? "").isEmpty
+    else {
+      throw ValidationError(
+        "'\(text)' is no address of Herald; give one like http://127.0.0.1:8080.")
+    }
+    return text
   }
 
   /// Whoever starts this command chose the address: inside addresses are allowed.

@@ -65,9 +65,9 @@ struct ImportCommand: AsyncParsableCommand {
     guard let key = key ?? environment["HERALD_KEY"], !key.isEmpty else {
       throw ValidationError("A key is needed: --key, or HERALD_KEY in the environment.")
     }
+    let url = try HeraldClient.address(url)
     let http = HeraldClient.connection()
-    let client = HeraldClient(
-      url: url ?? environment["HERALD_URL"] ?? "http://127.0.0.1:8080", key: key, http: http)
+    let client = HeraldClient(url: url, key: key, http: http)
     let work = JobFollowing(client: client, terminal: Terminal())
     let result: Result<Void, any Error>
     do {

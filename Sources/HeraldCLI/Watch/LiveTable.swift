@@ -5,6 +5,11 @@ import JSON
 struct LiveTable {
   let live: JSONValue
 
+  private static let people = [
+    "undecided", "active", "finished", "exited", "skipped", "held_out",
+  ]
+  private static let deliveries = ["pending", "sent", "failed", "skipped", "unknown"]
+
   private func count(_ group: String, _ name: String) -> Int {
     live[group]?[name]?.intValue ?? 0
   }
@@ -34,13 +39,14 @@ struct LiveTable {
       "plan \(live["plan"]?.stringValue ?? "")  \(state)  \(time) UTC", "",
     ]
     var people = TextTable(.text("people"), .number(""))
-    for name in ["undecided", "active", "finished", "exited", "skipped", "held_out"] {
+    for name in Self.people {
       people.add(name.replacing("_", with: " "), count("people", name).grouped)
     }
     var messages = TextTable(.text("deliveries"), .number(""))
-    for name in ["pending", "sent", "failed", "skipped", "unknown"] {
+    for name in Self.deliveries {
       messages.add(name, count("deliveries", name).grouped)
     }
+    messages.add("follow-ups", (live["follow_ups"]?.intValue ?? 0).grouped)
     messages.add("in flight", (live["in_flight"]?.intValue ?? 0).grouped)
     messages.add("rate", rate)
     lines += Self.beside(people.lines(), messages.lines())
@@ -61,11 +67,14 @@ struct LiveTable {
 
   /// For logs and pipes.
   var line: String {
-    let deliveries = ["sent", "failed", "skipped", "pending", "unknown"].map {
-      "\($0) \(count("deliveries", $0))"
+    func counts(_ group: String, _ names: [String]) -> String {
+      names.map { "\($0.replacing("_", with: " ")) \(count(group, $0))" }.joined(separator: ", ")
     }
-    return "\(time) \(state): \(deliveries.joined(separator: ", ")), in flight "
-      + "\(live["in_flight"]?.intValue ?? 0), \(rate)"
+    return """
+      \(time) \(state): people \(counts("people", Self.people)); deliveries \
+      \(counts("deliveries", Self.deliveries)), follow-ups \(live["follow_ups"]?.intValue ?? 0), \
+      in flight \(live["in_flight"]?.intValue ?? 0), \(rate)
+      """
   }
 
   private static func beside(_ left: [String], _ right: [String]) -> [String] {

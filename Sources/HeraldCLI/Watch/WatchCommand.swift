@@ -37,9 +37,9 @@ struct WatchCommand: AsyncParsableCommand {
     guard let key = key ?? environment["HERALD_KEY"], !key.isEmpty else {
       throw ValidationError("A key is needed: --key, or HERALD_KEY in the environment.")
     }
+    let url = try HeraldClient.address(url)
     let http = HeraldClient.connection()
-    let client = HeraldClient(
-      url: url ?? environment["HERALD_URL"] ?? "http://127.0.0.1:8080", key: key, http: http)
+    let client = HeraldClient(url: url, key: key, http: http)
     let watching = PlanWatching(
       client: client, plan: plan, terminal: Terminal(), seconds: seconds)
     let result: Result<Void?, any Error>

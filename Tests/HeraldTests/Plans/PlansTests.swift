@@ -128,6 +128,9 @@ import Testing
       #expect(try await listed() == 0)
       try await scene.draft(PlanText.plan(#""priority": 51"#))
       #expect(try await listed() == 1)
+      let deleted = try await scene.herald.call(.delete, "/v1/plans/hello", key: scene.author)
+      #expect(deleted.status == 204)
+      #expect(try await listed() == 0)
     }
   }
 

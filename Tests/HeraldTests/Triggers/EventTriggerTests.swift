@@ -156,6 +156,27 @@ import Testing
     }
   }
 
+  @Test("no more people enter than the plan's limit, whoever asks at once, and the rest are told")
+  func limited() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(12)
+      try await scene.launch(
+        CampaignScene.triggered(#"{"event": "seen"}"#, #""limits": {"audience": 5}"#))
+      try await scene.events((0..<3).map { ("seen", $0, 0, [:]) })
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for n in 3..<11 { group.addTask { try await scene.event("seen", n) } }
+        try await group.waitForAll()
+      }
+      try await scene.events([("seen", 11, 0, [:])])
+      #expect(try await scene.people() == "targeted 12, active 5, audience_limit 7")
+      let told = try await scene.herald.call(
+        .get, "/v1/users/external_id:u-11/explain?plan=hello", key: scene.admin)
+      let refusal = told.json["decisions"]?.arrayValue?.first
+      #expect(refusal?["code"] == "audience_limit" && refusal?["gate"] == "limits")
+      #expect(refusal?["values"]?["limit"]?.intValue == 5)
+    }
+  }
+
   @Test("calendar re-entry begins anew with the user's day")
   func calendar() async throws {
     try await CampaignScene.with { scene in

@@ -57,7 +57,8 @@ import Testing
   /// A daily plan that is live, and after it a version that ends some day, approved at an instant;
   /// `looked`: whether anybody was at work when the occurrence between them came.
   private static func takeOver(
-    _ scene: CampaignScene, at instant: String, looked: Bool
+    _ scene: CampaignScene, at instant: String, looked: Bool,
+    _ later: String = plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#)
   ) async throws {
     try scene.at("2026-11-22T00:00:00Z")
     try await scene.people(2)
@@ -65,7 +66,7 @@ import Testing
     try scene.at("2026-11-22T02:00:00Z")
     if looked { try await scene.drain() }
     try scene.at(instant)
-    try await scene.launch(plan(#""zone": "Asia/Shanghai", "until": "2026-11-30T00:00:00Z""#))
+    try await scene.launch(later)
   }
 
   @Test(
@@ -80,7 +81,23 @@ import Testing
           "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
         ])
       #expect(scene.sent.count == 4)
-      #expect(try await scene.herald.count("SELECT count(*) FROM plan_schedules") == 1)
+    }
+  }
+
+  @Test("a version that opens a moment after its approval leaves what the earlier one carried out")
+  func openedLater() async throws {
+    try await CampaignScene.with { scene in
+      let daily = #"{"segment": "crowd", "cron": "0 10 * * *", "zone": "Asia/Shanghai"}"#
+      try await Self.takeOver(
+        scene, at: "2026-11-22T02:00:00.300Z", looked: true,
+        CampaignScene.triggered(daily, #""window": {"from": "2026-11-22T02:00:00.900Z"}"#))
+      try await scene.drain()
+      try scene.at("2026-11-22T02:00:00.900Z")
+      try await scene.drain(1, 86_400)
+      #expect(
+        try await Self.versions(scene) == [
+          "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
+        ])
     }
   }
 
