@@ -87,7 +87,6 @@ class Person:
     def hear(self, events, now):
         for event in events:
             self.history[event.name].append(event)
-        batch = {id(event) for event in events}
         for key in sorted(self.world.plans):
             plan = self.world.plans[key]
             trigger = plan.trigger
@@ -97,11 +96,13 @@ class Person:
                 event
                 for event in events
                 if event.name == trigger["event"]
+                and (plan.opens is None or event.at >= plan.opens)
                 and conditions.fits(event.properties, trigger.get("where"))
             ]
             # In the order of their time; of one instant, as they were told.
             fitting.sort(key=lambda event: event.at)
             if trigger.get("occurrence") == "first":
+                batch = {id(event) for event in fitting}
                 before = any(
                     id(event) not in batch and conditions.fits(event.properties, trigger.get("where"))
                     for event in self.history[trigger["event"]]

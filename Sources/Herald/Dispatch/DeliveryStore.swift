@@ -52,7 +52,7 @@ enum DeliveryStore {
         status = CASE WHEN n.status IS NULL OR d.status = 'sent' THEN d.status
           WHEN f.channel IS NOT NULL THEN 'failed' ELSE n.status END,
         reason = CASE WHEN n.status IS NULL AND d.status = 'pending'
-            AND d.attempts + n.attempts = 0 THEN coalesce(n.reason, d.reason)
+            THEN coalesce(n.reason, n.failure, d.reason)
           WHEN n.status IS NULL THEN coalesce(n.failure, d.reason)
           WHEN d.status = 'sent' OR n.status = 'sent' THEN NULL
           WHEN f.channel IS NOT NULL THEN coalesce(f.reason, n.reason) ELSE n.reason END,

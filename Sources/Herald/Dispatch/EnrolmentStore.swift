@@ -137,6 +137,8 @@ enum EnrolmentStore {
     let enrolment: EnrolmentName
     let state: String
     let reason: String?
+    /// What was seen of why they leave; kept as `exit` of the enrolment's values.
+    var values: JSONValue?
   }
 
   static func end(_ endings: [Ending], now: Date, in tx: Transaction) throws {
@@ -146,11 +148,13 @@ enum EnrolmentStore {
     // array's so that nobody expects few to be active.
     try tx.execute(
       """
-      UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now)
+      UPDATE enrolments e SET state = n.state, reason = n.reason, finished_at = \(now),
+        "values" = CASE WHEN n."values" IS NULL THEN e."values"
+          ELSE coalesce(e."values", '{}') || jsonb_build_object('exit', n."values") END
       FROM unnest(\(endings.map(\.enrolment.user)), \(endings.map(\.enrolment.run)),
         \(endings.map(\.enrolment.entryKey)), \(endings.map(\.state)), \(endings.map(\.reason)),
-        \(endings.map { _ in "active" }))
-        AS n (user_id, run_id, entry_key, state, reason, from_state)
+        \(endings.map { _ in "active" }), \(endings.map { $0.values.map { JSONB($0) } }))
+        AS n (user_id, run_id, entry_key, state, reason, from_state, "values")
       WHERE e.user_id = n.user_id AND e.run_id IS NOT DISTINCT FROM n.run_id
         AND e.entry_key = n.entry_key AND e.state = n.from_state
       """)

@@ -182,7 +182,7 @@ struct Preparation {
     case .step: settlement.depart(entry, .exited, code.rawValue, values)
     case .entry: break
     }
-    settlement.exit(entry, reason: code.rawValue)
+    settlement.exit(entry, reason: code.rawValue, values)
   }
 
   /// The first micro-batch of each sender needs no transaction of its own: what forbids it was read
@@ -257,7 +257,8 @@ struct Preparation {
           settlement.set(
             .skipped(entry, .unlessHappened, .trigger, ["happened_at": .instant(at)], nil))
         }
-        settlement.exit(entry, reason: SkipCode.unlessHappened.rawValue)
+        settlement.exit(
+          entry, reason: SkipCode.unlessHappened.rawValue, ["happened_at": .instant(at)])
       }
       return false
     }

@@ -18,6 +18,8 @@ public struct Run: Sendable {
   public let enteredLanes: Int
   public let startedAt: Date
   public let finishedAt: Date?
+  /// Such as `missed`: nobody could carry it out in time.
+  public let reason: String?
 
   public static let laneCount = 64
 

@@ -149,8 +149,9 @@ enum RunStore {
       """)
   }
 
-  private static let columns: SQL = """
-    id, plan, plan_version, occurrence, state, targeted, entered_lanes, started_at, finished_at
+  static let columns: SQL = """
+    id, plan, plan_version, occurrence, state, targeted, entered_lanes, started_at, finished_at,
+    state_reason
     """
 }
 
@@ -165,5 +166,6 @@ extension Run {
     enteredLanes = try row.get("entered_lanes")
     startedAt = try row.get("started_at")
     finishedAt = try row.get("finished_at")
+    reason = try row.get("state_reason")
   }
 }

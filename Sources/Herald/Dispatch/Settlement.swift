@@ -132,11 +132,11 @@ struct Settlement {
   }
 
   /// The work is over and the person leaves the plan.
-  mutating func exit(_ entry: QueueEntry, reason: String) {
+  mutating func exit(_ entry: QueueEntry, reason: String, _ values: JSONValue? = nil) {
     closed.append(entry.key)
     endings.append(
       EnrolmentStore.Ending(
-        enrolment: entry.enrolment, state: "exited", reason: reason))
+        enrolment: entry.enrolment, state: "exited", reason: reason, values: values))
   }
 
   /// Writes what still belongs to the lease; rows that another worker has taken over meanwhile are

@@ -150,11 +150,7 @@ extension RaceStore {
   static func runs(_ ids: Set<UUID>, in db: any Queryable) throws -> [UUID: Run] {
     guard !ids.isEmpty else { return [:] }
     let runs = try db.query(
-      """
-      SELECT id, plan, plan_version, occurrence, state, targeted, entered_lanes, started_at,
-        finished_at
-      FROM runs WHERE id = ANY(\(Array(ids)))
-      """
+      "SELECT \(RunStore.columns) FROM runs WHERE id = ANY(\(Array(ids)))"
     ).map(Run.init)
     return Dictionary(runs.map { ($0.id, $0) }) { first, _ in first }
   }

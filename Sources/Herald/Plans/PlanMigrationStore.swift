@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Postgres
 
 enum PlanMigrationStore {
@@ -23,7 +24,9 @@ enum PlanMigrationStore {
           RETURNING q.user_id, q.run_id, q.entry_key, q.step_id, q.occurrence, q.entered_at,
             q.phase
         ), people AS (
-          UPDATE enrolments e SET plan_version = \(versions.to)::integer FROM rows r
+          UPDATE enrolments e SET plan_version = \(versions.to)::integer,
+            "values" = coalesce(e."values", '{}') || \(JSONB(["migrated": note(versions, now)]))
+          FROM rows r
           WHERE e.user_id = r.user_id AND e.run_id = r.run_id AND e.entry_key = r.entry_key
         ), sends AS (
           UPDATE deliveries d SET plan_version = \(versions.to)::integer FROM rows r
@@ -39,6 +42,11 @@ enum PlanMigrationStore {
         SELECT count(*) AS n FROM rows
         """
       ).unprepared())?.get("n") ?? 0
+  }
+
+  /// For `explain`.
+  private static func note(_ versions: PlanMigration.Versions, _ now: Date) -> JSONValue {
+    ["from": .int(versions.from), "to": .int(versions.to), "at": .instant(now)]
   }
 
   /// Who is inside the version still.

@@ -17,7 +17,8 @@ extension Accounting {
     "runs": Schema.array(
       Schema.object([
         "id": Schema.uuid, "version": Schema.count, "occurrence": Schema.string,
-        "state": Schema.choice(Run.State.allCases.map(\.rawValue)), "started_at": Schema.instant,
+        "state": Schema.choice(Run.State.allCases.map(\.rawValue)),
+        "reason": Schema.nullable(Schema.string), "started_at": Schema.instant,
         "finished_at": Schema.nullable(Schema.instant), "people": Account.people,
         "steps": Account.steps, "visits": Account.visits, "attempts": Account.attempts,
         "arms": Account.arms,
@@ -30,7 +31,7 @@ extension Accounting.Entry {
     var object: JSONObject = [
       "id": .id(run.id), "version": .int(run.planVersion), "occurrence": .string(run.occurrence),
       "state": .string(run.state.rawValue), "started_at": .instant(run.startedAt),
-      "finished_at": .instant(run.finishedAt),
+      "reason": .optional(run.reason), "finished_at": .instant(run.finishedAt),
     ]
     for (key, value) in account.members(order) { object[key] = value }
     object["arms"] = Account.json(ofArms: arms, order)

@@ -7,11 +7,7 @@ enum AccountingStore {
   /// All runs of a plan, newest first.
   static func runs(_ plan: String, in db: any Queryable) throws -> [Run] {
     try db.query(
-      """
-      SELECT id, plan, plan_version, occurrence, state, targeted, entered_lanes, started_at,
-        finished_at
-      FROM runs WHERE plan = \(plan) ORDER BY started_at DESC, id
-      """
+      "SELECT \(RunStore.columns) FROM runs WHERE plan = \(plan) ORDER BY started_at DESC, id"
     ).map(Run.init)
   }
 

@@ -24,6 +24,13 @@ enum ExplanationStore {
     let arm: String?
     let values: JSONValue?
     let finishedAt: Date?
+
+    /// Without what was noted when the person left.
+    var valuesAtEntry: JSONValue? {
+      guard var values = values?.objectValue, values["exit"] != nil else { return values }
+      values["exit"] = nil
+      return values.members.isEmpty ? nil : .object(values)
+    }
   }
 
   static func enrolments(
@@ -54,7 +61,7 @@ enum ExplanationStore {
     try db.query(
       """
       SELECT r.id, r.plan, r.plan_version, r.occurrence, r.state, r.targeted, r.entered_lanes,
-        r.started_at, r.finished_at
+        r.started_at, r.finished_at, r.state_reason
       FROM runs r, unnest(\(ids)) AS u (id)
       JOIN LATERAL (SELECT FROM run_targets t
         WHERE t.run_id = r.id AND t.lane = herald_lane(u.id) AND t.user_id = u.id) AS t ON true

@@ -116,8 +116,8 @@ extension Decision {
         code: entry.reason, values: entry.values)
     default:
       self.init(
-        run: entry.name.run, at: entry.enteredAt, outcome: .entered, values: entry.values ?? holdout
-      )
+        run: entry.name.run, at: entry.enteredAt, outcome: .entered,
+        values: entry.valuesAtEntry ?? holdout)
     }
   }
 
@@ -128,7 +128,7 @@ extension Decision {
     case "exited":
       self.init(
         run: entry.name.run, at: at, outcome: .exited, gate: Self.entryGate(entry.reason),
-        code: entry.reason)
+        code: entry.reason, values: entry.values?["exit"])
     default: return nil
     }
   }
@@ -148,7 +148,7 @@ extension Decision {
     self.init(
       run: delivery.enrolment.run, at: delivery.settledAt ?? delivery.createdAt,
       step: delivery.step,
-      outcome: outcome, gate: delivery.gate,
+      outcome: outcome, gate: isPending && !delivery.isDeferred ? nil : delivery.gate,
       code: isPending ? delivery.waitingCode : delivery.reason,
       values: isPending ? delivery.waitingValues : delivery.values, delivery: delivery.id,
       channel: delivery.channel, sender: delivery.sender, attempts: attempts)
@@ -207,9 +207,12 @@ extension ExplanationStore.Delivery {
       && ["queued", "retrying", "waiting_for_receipt"].contains(waiting.code)
   }
 
-  /// A gate that put it off says more than that it is queued.
+  /// A gate that put it off says more than that it is queued, as long as it waits for that.
   fileprivate var isDeferred: Bool {
-    gate != nil && reason != nil && waiting?.dueAt != nil && !(waiting?.inFlight ?? false)
+    guard gate != nil, reason != nil, let dueAt = waiting?.dueAt, waiting?.inFlight == false
+    else { return false }
+    let until = values?["until"]?.stringValue.flatMap(Date.init(rfc3339:))
+    return until.map { abs($0.timeIntervalSince(dueAt)) < 1 } ?? true
   }
 
   fileprivate var waitingCode: String? { isDeferred ? reason : waiting?.code }

@@ -63,7 +63,10 @@ struct TriggerMatching: EventObserver {
     let zones = isLocal ? try UserZoneStore.zones(of: events.map(\.user), project, in: tx) : [:]
     var matches: [(LiveTriggers.Candidate, [StoredEvent])] = []
     for (candidate, events) in candidates {
-      if let window = candidate.plan.document.window, !window.contains(now) { continue }
+      let window = candidate.plan.document.window
+      if let window, !window.contains(now) { continue }
+      // What happened before the window, and is told within it.
+      let events = events.filter { $0.timestamp >= window?.from ?? .distantPast }
       let filters = candidate.trigger.filters
       let fitting =
         try filters.isEmpty

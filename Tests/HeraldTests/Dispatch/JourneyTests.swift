@@ -56,6 +56,11 @@ import Testing
           "entered", "nudge sent", "later passed event", "thanks passed done", "finished",
         ])
       #expect(try await scene.decisions(0).last == "exited goal_reached")
+      let paid = try await scene.herald.call(
+        .get, "/v1/users/external_id:u-0/explain?plan=hello", key: scene.admin)
+      let decisions = paid.json["decisions"]?.arrayValue
+      #expect(decisions?.last?["values"]?["goal"] == "order_paid")
+      #expect(decisions?.first?["values"]?["exit"] == nil)
     }
   }
 

@@ -43,6 +43,10 @@ import Testing
       #expect(
         try await scene.herald.count("SELECT count(*) FROM enrolments WHERE plan_version = 2") == 3)
       #expect(try await migrate(scene, 1, 2).json["moved"] == 0)
+      let told = try await scene.herald.call(
+        .get, "/v1/users/external_id:u-0/explain?plan=hello", key: scene.admin)
+      let migrated = told.json["decisions"]?.arrayValue?.first?["values"]?["migrated"]
+      #expect(migrated?["from"] == 1 && migrated?["to"] == 2)
     }
   }
 

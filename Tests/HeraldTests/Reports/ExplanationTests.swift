@@ -7,6 +7,27 @@ import Testing
 @testable import Herald
 
 @Suite struct ExplanationTests {
+  @Test("a retry that meets quiet hours says so, with their end, and no longer once they are over")
+  func quiet() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T10:00:00Z")
+      try await scene.people(1)
+      scene.herald.channel.reply { _ in .retry(after: nil, reason: "busy") }
+      try await scene.launch(
+        PlanText.plan(
+          #""quiet_hours": {"from": "11:00", "until": "12:00", "zone": "UTC", "on_hit": "defer"}"#,
+          steps: PlanText.step("hello", PlanText.push)))
+      try await scene.drain()
+      #expect(try await scene.decisions(0) == ["entered", "hello pending retrying"])
+      try scene.at("2026-11-22T11:00:00Z")
+      try await scene.drain()
+      #expect(try await scene.decisions(0) == ["entered", "hello pending quiet_hours"])
+      try scene.at("2026-11-22T12:00:00Z")
+      try await scene.drain()
+      #expect(try await scene.decisions(0) == ["entered", "hello pending retrying"])
+    }
+  }
+
   @Test("a delivered person's way is told from entry to end, with every attempt")
   func way() async throws {
     try await ReportScene.with { scene in

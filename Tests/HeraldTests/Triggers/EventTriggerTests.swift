@@ -109,6 +109,22 @@ import Testing
     }
   }
 
+  @Test("what happened before the window lets nobody in, told within it or not")
+  func before() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T15:00:00Z")
+      try await scene.people(3)
+      try await scene.launch(
+        CampaignScene.triggered(
+          #"{"event": "seen"}"#, #""window": {"from": "2026-11-22T16:00:00Z"}"#))
+      try await scene.event("seen", 0)
+      try scene.at("2026-11-22T16:10:00Z")
+      try await scene.drain()
+      try await scene.events([("seen", 1, 601, [:]), ("seen", 2, 600, [:])])
+      #expect(try await scene.people() == "targeted 1, active 1")
+    }
+  }
+
   @Test("an event and what ends its wait count in any order within one batch, and before it not")
   func order() async throws {
     try await CampaignScene.with { scene in

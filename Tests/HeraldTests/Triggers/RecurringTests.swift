@@ -201,6 +201,9 @@ import Testing
       #expect(scene.sent.count == 2)
       #expect(try await Self.occurrences(scene).last == "2026-11-25T10:00@Asia/Shanghai missed")
       #expect(try await scene.people() == "targeted 2, finished 2")
+      let runs = try await scene.accounting()["runs"]?.arrayValue ?? []
+      #expect(runs.count == 4 && runs.count { $0["reason"] == "missed" } == 3)
+      #expect(runs.first { $0["reason"] == .null }?["people"]?["targeted"] == 2)
     }
   }
 
