@@ -8,7 +8,10 @@ import Templates
 struct DryRun {
   let audience: Int
   let heldOut: Int
+  /// At entry, and by each send that would reach them by no channel.
   let skipped: [String: Int]
+  /// Sends that would wait until the caps have room.
+  let deferred: [String: Int]
   /// People by the first channel of each step's chain that would reach them, summed over steps.
   let byChannel: [String: Int]
   /// Codes that the people need at most and at least, what is left of them, and how many of those the
@@ -46,53 +49,38 @@ struct DryRun {
     if let scope = manifest.userScope { crowd = "(\(crowd)) AND (\(try compile(.stored(scope))))" }
     let fits: SQL = try document.audience.map(compile) ?? "true"
     let holdout = document.holdout(of: manifest.plan, project)
-    var reach: SQL = ""
-    var reachable: [Channel: SQL] = [:]
-    let links = document.reachOrder
-    for (index, channel) in links.enumerated() {
-      let condition = try SegmentCompiler.predicate(
-        .reachable(channel: channel.rawValue), closure: .empty, now: now,
-        projectZone: project.timeZone,
-        unknown: document.messageClass == .transactional
-          ? UnknownConsent(allowed: Set(Channel.allCases)) : project.unknownConsent,
-        group: document.category)
-      reachable[channel] = condition
-      reach = reach + ", (\(condition)) AS \(identifier: "reach_\(index)")"
-    }
+    let reach = try DryRunReach(
+      document, plan: manifest.plan, now: now, project: project, in: tx)
     let shown = try Self.shown(manifest)
-    for (index, path) in shown.enumerated() {
-      reach = reach + ", (\(Self.lacks(path))) AS \(identifier: "lacks_\(index)")"
+    let lacking = shown.enumerated().reduce(SQL.empty) { columns, place in
+      columns + ", (\(Self.lacks(place.element))) AS \(identifier: "lacks_\(place.offset)")"
     }
     try tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     // One pass over the crowd; a handful of its people are kept for samples.
     let row = try tx.one(
       SQL(
         """
-        WITH crowd AS MATERIALIZED (
+        WITH \(reach.queries) crowd AS MATERIALIZED (
           SELECT u.id, (\(fits)) AS fits, \(holdout.holds("u.id")) AS held
-            \(reach)
-          FROM users u WHERE u.erased_at IS NULL AND (\(crowd)))
+            \(reach.columns) \(lacking)
+          FROM users u \(reach.joins) WHERE u.erased_at IS NULL AND (\(crowd)))
         SELECT count(*) AS audience, count(*) FILTER (WHERE NOT fits) AS unfit,
           count(*) FILTER (WHERE fits AND held) AS held,
           (SELECT coalesce(array_agg(id), '{}') FROM (
             SELECT id FROM crowd WHERE fits AND NOT held LIMIT 5) AS s) AS samples
-          \(Self.counts(document, links)) \(Self.lacking(shown.count))
-        FROM crowd
+          \(reach.counts) \(Self.lacking(shown.count))
+        FROM (SELECT u.* \(reach.reasons) FROM crowd AS u) AS crowd
         """
       ).unprepared())
     guard let row else { throw HeraldError(.unexpected, "The dry run counted nothing.") }
     audience = try row.get("audience")
     heldOut = try row.get("held")
     let unfit: Int = try row.get("unfit")
-    skipped = unfit > 0 ? [SkipCode.notInAudience.rawValue: unfit] : [:]
-    var byChannel: [String: Int] = [:]
-    for (stepIndex, step) in document.steps.enumerated() {
-      for (linkIndex, link) in step.chain.enumerated() {
-        let count: Int = try row.get("n_\(stepIndex)_\(linkIndex)")
-        byChannel[link.channel.rawValue, default: 0] += count
-      }
-    }
-    self.byChannel = byChannel.filter { $0.value > 0 }
+    let found = try reach.read(row)
+    skipped = found.skipped.merging(
+      unfit > 0 ? [SkipCode.notInAudience.rawValue: unfit] : [:], uniquingKeysWith: +)
+    deferred = found.deferred
+    byChannel = found.byChannel
     var missing: [String: Int] = [:]
     for (index, path) in shown.enumerated() {
       missing[path.description] = try row.get("lack_\(index)")
@@ -129,7 +117,8 @@ struct DryRun {
     calendar = try PlanCalendar(
       manifest, document,
       crowd: "(\(crowd)) AND (\(fits)) AND NOT \(holdout.holds("u.id"))",
-      people: people, reach: reachable, finishesAt: finishesAt, now: now, project: project, in: tx)
+      people: people, reach: reach.conditions, finishesAt: finishesAt, now: now, project: project,
+      in: tx)
     samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
   }
 
@@ -174,7 +163,8 @@ struct DryRun {
   private var figures: JSONObject {
     [
       "audience": .int(audience), "held_out": .int(heldOut), "skipped": .counts(skipped),
-      "by_channel": .counts(byChannel), "upper_bound": .bool(isUpperBound),
+      "deferred": .counts(deferred), "by_channel": .counts(byChannel),
+      "upper_bound": .bool(isUpperBound),
       "coupons": .counts(coupons.mapValues { min($0.most, $0.allowed) }),
       "missing_variables": .counts(missing), "finishes_at": .instant(finishesAt),
       "overlaps": .array(calendar.overlaps), "calendar": .array(calendar.days),
@@ -193,23 +183,6 @@ extension DryRun {
     guard caller.seesMasked || isOutside, var object = json.objectValue else { return json }
     object["samples"] = []
     return .object(object)
-  }
-
-  /// For each step and link: people whom no earlier link of the step reaches.
-  private static func counts(_ document: PlanDocument, _ links: [Channel]) -> SQL {
-    var counts: SQL = ""
-    for (stepIndex, step) in document.steps.enumerated() {
-      var earlier: SQL = "fits AND NOT held"
-      for (linkIndex, link) in step.chain.enumerated() {
-        let column = "reach_\(links.firstIndex(of: link.channel) ?? 0)"
-        let name = "n_\(stepIndex)_\(linkIndex)"
-        counts =
-          counts
-          + ", count(*) FILTER (WHERE \(earlier) AND \(identifier: column)) AS \(identifier: name)"
-        earlier = "\(earlier) AND NOT \(identifier: column)"
-      }
-    }
-    return counts
   }
 
   private static func everybody(_ fits: SQL, in tx: Transaction) throws -> Int {
@@ -296,13 +269,6 @@ extension DryRun {
       }
     }
     return samples
-  }
-}
-
-extension PlanDocument {
-  /// The channels of all links, each once.
-  fileprivate var reachOrder: [Channel] {
-    Channel.allCases.filter(channels.contains)
   }
 }
 

@@ -163,7 +163,8 @@ enum PlanRoutes {
 
   static let dryRun = Schema.object([
     "audience": Schema.count, "held_out": Schema.count, "skipped": Schema.counts,
-    "by_channel": Schema.counts, "upper_bound": Schema.bool, "coupons": Schema.counts,
+    "deferred?": Schema.counts, "by_channel": Schema.counts, "upper_bound": Schema.bool,
+    "coupons": Schema.counts,
     "finishes_at": Schema.instant,
     "entries?": Schema.object(["last_7_days": Schema.count, "last_30_days": Schema.count]),
     "missing_variables": Schema.counts,

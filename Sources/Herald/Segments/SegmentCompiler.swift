@@ -49,6 +49,14 @@ enum SegmentCompiler {
     ).userZone("u")
   }
 
+  /// Why somebody of whom `reachable` does not hold may not be reached; text over alias `u`.
+  static func obstacle(to channel: Channel, unknown: UnknownConsent, group: String?) -> SQL {
+    Compilation(
+      closure: .empty, now: .distantPast, projectZone: "UTC", unknown: unknown, group: group,
+      shape: .few
+    ).obstacle(channel)
+  }
+
   /// Booleans over alias `e` (`events`) of a user under alias `u`.
   static func event(_ filters: [PropertyCondition], now: Date, projectZone: String) -> [SQL] {
     Compilation(
@@ -288,11 +296,22 @@ extension Compilation {
   /// May be reached for marketing on the channel; `ReachRule` in SQL.
   private func reachable(_ name: String) -> SQL {
     guard let channel = Channel(rawValue: name) else { return "FALSE" }
+    let isAllowed = allows(channel)
+    guard let address = Self.address(channel) else { return isAllowed }
+    return "(\(isAllowed) AND \(address))"
+  }
+
+  /// What the person said of the channel, or of it and the group.
+  private func answers(_ channel: Channel) -> SQL {
     let groups: SQL =
       group.map { "c.subscription_group IN ('', \($0))" } ?? "c.subscription_group = ''"
-    let answers: SQL = """
-      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(name) AND \(groups)
+    return """
+      SELECT FROM consents AS c WHERE c.user_id = u.id AND c.channel = \(channel.rawValue) AND \(groups)
       """
+  }
+
+  private func allows(_ channel: Channel) -> SQL {
+    let answers = answers(channel)
     var isAllowed: SQL =
       unknown.allowed.contains(channel)
       ? "(NOT EXISTS (\(answers) AND c.state = 'denied'))"
@@ -300,17 +319,28 @@ extension Compilation {
     if group != nil, !unknown.allowed.contains(channel) {
       isAllowed = "(\(isAllowed) AND NOT EXISTS (\(answers) AND c.state = 'denied'))"
     }
-    guard let address = Self.address(channel) else { return isAllowed }
-    return "(\(isAllowed) AND \(address))"
+    return isAllowed
+  }
+
+  /// In the order of the gates.
+  fileprivate func obstacle(_ channel: Channel) -> SQL {
+    """
+    CASE WHEN EXISTS (\(answers(channel)) AND c.state = 'denied') THEN \(SkipCode.denied.rawValue)
+      WHEN NOT \(allows(channel)) THEN \(SkipCode.noConsent.rawValue)
+      WHEN \(Self.address(channel, orSuppressed: true) ?? "false")
+        THEN \(SkipCode.suppressed.rawValue)
+      ELSE \(SkipCode.noAddress.rawValue) END
+    """
   }
 
   /// Has an address for the channel that is not suppressed; nil for channels that need none.
-  private static func address(_ channel: Channel) -> SQL? {
+  private static func address(_ channel: Channel, orSuppressed: Bool = false) -> SQL? {
     func unsuppressed(_ kind: SQL, _ value: SQL) -> SQL {
-      """
-      NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = \(kind) \
-      AND x.value_hash = sha256(convert_to(\(value), 'UTF8')))
-      """
+      if orSuppressed { return "true" }
+      return """
+        NOT EXISTS (SELECT FROM suppressions AS x WHERE x.kind = \(kind) \
+        AND x.value_hash = sha256(convert_to(\(value), 'UTF8')))
+        """
     }
     let kind: String
     switch channel {

@@ -42,7 +42,15 @@ import Testing
       #expect(found["balanced"] == true, context)
       #expect(dry["audience"] == found["people"]?["targeted"], context)
       #expect(dry["held_out"] == found["people"]?["held_out"], context)
-      #expect(dry["skipped"] == found["people"]?["skipped_at_entry"], context)
+      var skipped = found["people"]?["skipped_at_entry"]?.objectValue ?? [:]
+      for step in ["hello", "gift", "text"] {
+        for (code, count) in found["steps"]?[step]?["skipped"]?.objectValue ?? [:] {
+          skipped[code] = .int((skipped[code]?.intValue ?? 0) + (count.intValue ?? 0))
+        }
+      }
+      #expect(dry["skipped"]?.objectValue?.count == skipped.count, context)
+      for (code, count) in skipped { #expect(dry["skipped"]?[code] == count, "\(code) \(context)") }
+      #expect(skipped["denied"] != nil && skipped["no_consent"] != nil, context)
       #expect(dry["held_out"] != 0, context)
       for channel in ["push", "sms", "coupon"] {
         #expect(
@@ -50,6 +58,60 @@ import Testing
           "\(channel) \(context)")
       }
       #expect(dry["coupons"]?["c"] == found["steps"]?["gift"]?["sent"], context)
+    }
+  }
+
+  @Test(
+    "what the caps will take is foreseen: dropped, put off, or sent by the next channel",
+    arguments: ["drop", "defer"])
+  func capped(_ onHit: String) async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T04:00:00Z")
+      try await scene.people(9) { n, user in
+        user["time_zone"] = n % 2 == 0 ? "Asia/Shanghai" : "America/New_York"
+      }
+      try await scene.put(
+        "segments/early", ["name": "E", "condition": ["attribute": "n", "lt": 6]])
+      try await scene.launch(
+        #"""
+        {"name": "Early", "trigger": {"segment": "early", "at": "now"}, "category": "news",
+         "steps": [{"id": "hello", "send": {"chain": [\#(PlanText.push)]}}]}
+        """#, key: "early")
+      try await scene.drain()
+      #expect(scene.sent.count == 6)
+      scene.herald.clock.advance(by: 3 * 3600)
+      // A new day in New York, not in Shanghai.
+      try await scene.put(
+        "caps/pushes", ["scope": ["channel": "push"], "limit": 1, "per": ["calendar": "day"]])
+      try await scene.put("caps/news", ["scope": ["category": "news"], "limit": 1, "per": "2h"])
+      try await scene.put("caps/texts", ["scope": ["channel": "sms"], "limit": 1, "per": "1d"])
+      let plan = #"""
+        {"name": "Hello", "trigger": {"segment": "crowd", "at": "now"}, "category": "news",
+         "pressure": {"on_capped": "\#(onHit)"},
+         "steps": [{"id": "hello", "send": {"chain": [\#(PlanText.push)]}}]}
+        """#
+      try await scene.draft(plan)
+      let dry = try await scene.herald.call(
+        .post, "/v1/plans/hello/dry-run", key: scene.author
+      ).json
+      let isDropped = onHit == "drop"
+      #expect(dry["by_channel"] == ["push": .int(isDropped ? 6 : 9)], "\(dry.text)")
+      #expect(dry["skipped"] == (isDropped ? ["capped": 3] : [:]), "\(dry.text)")
+      #expect(dry["deferred"] == (isDropped ? [:] : ["capped": 3]), "\(dry.text)")
+      try await scene.draft(
+        plan.replacing(
+          PlanText.push, with: PlanText.push + #", {"channel": "sms", "template": "m"}"#))
+      let fallback = try await scene.herald.call(
+        .post, "/v1/plans/hello/dry-run", key: scene.author
+      ).json
+      #expect(fallback["by_channel"] == ["push": 6, "sms": 3], "\(fallback.text)")
+      #expect(fallback["skipped"] == [:] && fallback["deferred"] == [:])
+      try await scene.launch(plan)
+      try await scene.drain()
+      let step = try await scene.accounting()["steps"]?["hello"]
+      #expect(step?["sent"] == 6)
+      #expect(step?["skipped"] == (isDropped ? ["capped": 3] : [:]))
+      #expect(step?["pending"] == .int(isDropped ? 0 : 3))
     }
   }
 
