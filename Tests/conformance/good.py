@@ -147,6 +147,7 @@ GOOD = {
     "deleteCap": {"path": {"key": "{cap}"}}, "listCaps": {},
     "pausePlan": {"path": {"key": "{live_plan}"}}, "resumePlan": {"path": {"key": "{paused_plan}"}},
     "cancelPlan": {"path": {"key": "{live_plan}"}}, "archivePlan": {"path": {"key": "{plan}"}},
+    "deletePlan": {"path": {"key": "{plan}"}},
     "getPlanAccounting": {"path": {"key": "live0"}}, "getPlanReport": {"path": {"key": "live0"}},
     "listPlanDeliveries": {"path": {"key": "live0"}, "query": {"limit": 1}},
     "retryPlan": {"path": {"key": "live0"}, "body": {"status": "failed"}},

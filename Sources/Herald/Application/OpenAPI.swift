@@ -35,8 +35,8 @@ public enum OpenAPI {
 
   private static let description = """
     Marketing automation: every recipient accounted for, every decision explained, nothing sent \
-    that was not approved. Every GET answers HEAD too, every path OPTIONS; unknown query \
-    parameters are ignored, unknown fields of a body refused. A request that is no good HTTP is \
+    that was not approved. Every GET answers HEAD too, every path OPTIONS; unknown fields of a body \
+    are refused, and so are unknown query parameters where an operation has some. A request that is no good HTTP is \
     answered with a Problem of 400, 405, 408, 413, 414, 417, 431, 501 or 505 whatever it asks for.
     """
 

@@ -76,16 +76,13 @@ public struct Approvals: Sendable {
     now: Date, in tx: Transaction
   ) throws -> JSONValue {
     var properties: Set<String> = []
-    var passed: Date?
-    switch document.trigger {
-    case .event(let trigger): properties = try CatalogueStore.properties(of: trigger.event, in: tx)
-    case .once(_, let launch?) where launch < now: passed = launch
-    default: break
+    if case .event(let trigger) = document.trigger {
+      properties = try CatalogueStore.properties(of: trigger.event, in: tx)
     }
     let lint = ContentLint(
       document: document, dryRun: dryRun, rules: project.content, properties: properties,
       unseen: try UnseenEvent.find(document, in: tx), offersUnsubscribing: offersUnsubscribing,
-      passed: passed)
+      timing: try ContentLint.timing(document, project, now: now, in: tx))
     return .array(try lint.findings(manifest.templates).map(\.json))
   }
 

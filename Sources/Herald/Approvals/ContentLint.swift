@@ -34,12 +34,12 @@ struct ContentLint {
   var unseen: [UnseenEvent] = []
   /// Whether there is an address under which people can unsubscribe.
   var offersUnsubscribing = true
-  /// The instant of a launch that was over before the plan was submitted.
-  var passed: Date?
+  /// About when people would enter.
+  var timing: [Finding] = []
 
   /// All findings, the worst first.
   func findings(_ templates: JSONObject) throws -> [Finding] {
-    var found = unseen.map(\.finding) + (passed.map { [Self.passed($0)] } ?? [])
+    var found = unseen.map(\.finding) + timing
     for (key, manifest) in templates.members {
       let template = try PreparedTemplate(manifest: manifest)
       let content = manifest["content"] ?? .null
@@ -50,14 +50,6 @@ struct ContentLint {
       found += Self.duties(key, template, content, document.messageClass)
     }
     return Finding.Level.allCases.reversed().flatMap { level in found.filter { $0.level == level } }
-  }
-
-  private static func passed(_ launch: Date) -> Finding {
-    Finding(
-      level: .warning, code: "launch_passed", template: nil, field: "/trigger/at",
-      text:
-        "The launch was to be at \(launch.rfc3339), which has passed: it begins as soon as the plan is "
-        + "approved.")
   }
 
   private func samples(of template: String) -> [JSONValue] {

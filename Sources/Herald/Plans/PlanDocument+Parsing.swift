@@ -27,7 +27,8 @@ extension PlanDocument {
     let window = reader.object("window").flatMap(Window.init)
     let steps = StepParser(reader).steps()
     let experiment = reader.object("experiment").flatMap {
-      Experiment($0, steps: steps, isStream: trigger?.isStream ?? false)
+      // Nothing that only a crowd's must have is asked of a trigger that cannot be read.
+      Experiment($0, steps: steps, isStream: trigger?.isStream ?? true)
     }
     let holdout = reader.double("holdout", range: 0...0.5) ?? 0
     if messageClass == .transactional, holdout > 0 {

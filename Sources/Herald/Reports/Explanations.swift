@@ -170,32 +170,16 @@ extension Decision {
     let link = waiting.phase == QueueEntry.Phase.followUp.rawValue ? waiting.link + 1 : waiting.link
     guard chain.indices.contains(link) else { return }
     let channel = chain[link].channel
-    var obstacles = JSONObject()
-    for (key, approved) in manifest.senders
-    where approved["channel"]?.stringValue == channel.rawValue && key == waiting.doubted ?? key {
-      guard let obstacle = try SenderStore.find(key, in: tx).obstacle(since: approved) else {
-        return
-      }
-      obstacles[key] = .string(obstacle)
-    }
-    guard !obstacles.members.isEmpty else { return }
+    guard let obstacles = try SenderGap.find(manifest, channel, only: waiting.doubted, in: tx)
+    else { return }
     gate = "sender"
     code = "no_sender"
     var seen = values?.objectValue ?? [:]
     seen["channel"] = .string(channel.rawValue)
-    seen["senders"] = .object(obstacles)
+    seen["senders"] = .object(
+      JSONObject(
+        obstacles.sorted { $0.key < $1.key }.map { (key: $0.key, value: .string($0.value)) }))
     values = .object(seen)
-  }
-}
-
-extension StoredSender? {
-  /// What keeps a sender from carrying what was approved for it as `approved`; nil when nothing does.
-  fileprivate func obstacle(since approved: JSONValue) -> String? {
-    guard let self else { return "archived" }
-    if self.state != .active {
-      return ["paused", self.stateReason].compactMap(\.self).joined(separator: ": ")
-    }
-    return self.sender.approvedContent == approved ? nil : "changed since the approval"
   }
 }
 

@@ -93,6 +93,7 @@ struct DoctorCommand: AsyncParsableCommand {
         findings += await checkup.senders {
           await Endpoints.obstacle($0, allowPrivate: configuration.allowPrivateEndpoints)
         }
+        findings += await checkup.senderGaps()
       }
       await installation.close()
       return findings

@@ -112,6 +112,42 @@ import Testing
     }
   }
 
+  @Test("what nobody would ever enter by is told: times that are over, a date nobody has")
+  func never() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      try await scene.people(1) { _, user in
+        user["attributes"] = ["birthday": "1984-02-29", "name": "Li"]
+      }
+      _ = try await Catalogue(db: scene.herald.app.db).fold(now: scene.herald.clock.now)
+      let daily = #""cron": "0 10 * * *", "zone": "UTC""#
+      for (trigger, more, told) in [
+        (#"{"segment": "crowd", \#(daily), "until": "2026-11-21T00:00:00Z"}"#, "", "no_occurrence"),
+        (
+          #"{"segment": "crowd", \#(daily)}"#, #""window": {"until": "2026-11-22T09:00:00Z"}"#,
+          "no_occurrence"
+        ),
+        (#"{"segment": "crowd", \#(daily)}"#, #""window": {"until": "2026-11-22T11:00:00Z"}"#, nil),
+        (#"{"event": "seen"}"#, #""window": {"until": "2026-11-21T11:00:00Z"}"#, "window_over"),
+        (#"{"date": "birthday", "at": "10:00"}"#, "", nil),
+        (#"{"date": "brithday", "at": "10:00"}"#, "", "no_dates"),
+        (#"{"date": "name", "at": "10:00"}"#, "", "no_dates"),
+      ] as [(String, String, String?)] {
+        try await scene.draft(CampaignScene.triggered(trigger, more))
+        let lint = try await scene.approval(scene.submit())["lint"]?.arrayValue ?? []
+        let codes = ["no_occurrence", "window_over", "no_dates"].filter { code in
+          lint.contains { $0["code"]?.stringValue == code }
+        }
+        #expect(codes == (told.map { [$0] } ?? []), "\(trigger) \(more)")
+        if trigger.contains("brithday") {
+          #expect(
+            lint.contains { $0["text"]?.stringValue?.contains("did you mean 'birthday'?") ?? false }
+          )
+        }
+      }
+    }
+  }
+
   @Test("a way to unsubscribe that has no address is told")
   func noWayOut() async throws {
     try await CampaignScene.with { scene in

@@ -42,6 +42,27 @@ import Testing
     }
   }
 
+  @Test("doctor names the live plans whose only sender was deleted")
+  func deleted() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.launch(CampaignScene.triggered(#"{"event": "seen"}"#))
+      let db = scene.herald.app.db
+      let checkup = Checkup(
+        db: db, audits: Audits(db: db), reports: Reports(db: db),
+        senders: ChannelsFixture.senders(db))
+      #expect(await checkup.senderGaps() == [])
+      let answer = try await scene.herald.call(
+        .delete, "/v1/senders/gw-push", key: scene.admin)
+      #expect(answer.status == 204)
+      let found = await checkup.senderGaps()
+      #expect(found.map(\.check) == ["plan hello"] && found.map(\.level) == [.warn])
+      #expect(
+        found.first?.detail
+          == "no sender can carry push of version 1: gw-push is archived")
+    }
+  }
+
   /// What is told of the delivery.
   private func explain(_ scene: CampaignScene) async throws -> JSONValue? {
     let answer = try await scene.herald.call(
