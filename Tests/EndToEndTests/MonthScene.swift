@@ -87,7 +87,7 @@ struct MonthScene: Sendable {
       WHERE state = 'approved' AND launch_at <= \(instant)
     UNION ALL SELECT to_jsonb(s)::text FROM scenes s WHERE matched_at IS NULL
     UNION ALL SELECT to_jsonb(r)::text FROM runs r WHERE state = 'entering'
-    UNION ALL SELECT 'stopped: ' || to_jsonb(s) FROM stops s
+    UNION ALL SELECT 'stopped: ' || to_jsonb(s)::text FROM stops s
     """
   }
 
