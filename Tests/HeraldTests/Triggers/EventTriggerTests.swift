@@ -175,18 +175,31 @@ import Testing
   @Test("no more people enter than the plan's limit, whoever asks at once, and the rest are told")
   func limited() async throws {
     try await CampaignScene.with { scene in
-      try await scene.people(12)
+      try await scene.people(60)
       try await scene.launch(
         CampaignScene.triggered(#"{"event": "seen"}"#, #""limits": {"audience": 5}"#))
       try await scene.events((0..<3).map { ("seen", $0, 0, [:]) })
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        for n in 3..<11 { group.addTask { try await scene.event("seen", n) } }
-        try await group.waitForAll()
+      let processes = try (0..<4).map { _ in
+        try HeraldInProcess(
+          pool: TestDatabase.current.pool, clock: scene.herald.clock,
+          channel: scene.herald.channel)
       }
-      try await scene.events([("seen", 11, 0, [:])])
-      #expect(try await scene.people() == "targeted 12, active 5, audience_limit 7")
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for n in 3..<59 {
+          group.addTask {
+            try await processes[n % 4].call(
+              .post, "/v1/events",
+              ["events": [["user": ["external_id": .string("u-\(n)")], "name": "seen"]]],
+              key: scene.admin
+            ).status
+          }
+        }
+        for try await status in group { #expect(status == 200) }
+      }
+      try await scene.events([("seen", 59, 0, [:])])
+      #expect(try await scene.people() == "targeted 60, active 5, audience_limit 55")
       let told = try await scene.herald.call(
-        .get, "/v1/users/external_id:u-11/explain?plan=hello", key: scene.admin)
+        .get, "/v1/users/external_id:u-59/explain?plan=hello", key: scene.admin)
       let refusal = told.json["decisions"]?.arrayValue?.first
       #expect(refusal?["code"] == "audience_limit" && refusal?["gate"] == "limits")
       #expect(refusal?["values"]?["limit"]?.intValue == 5)
