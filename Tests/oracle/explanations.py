@@ -32,7 +32,9 @@ class Explanations:
             for way in self.shown(answer, ways):
                 expected.update(self.words(way))
             told = collections.Counter()
-            for decision in answer["decisions"]:
+            # Of those who came, why the latest event of theirs did not let them in again.
+            later = [d for d in answer["decisions"] if not (expected and d["outcome"] == "not_targeted")]
+            for decision in later:
                 run = decision["run"] and self.world.runs[decision["run"]]["occurrence"]
                 at = clocks.instant(decision["at"]) if run else None
                 words = [run, at] + [decision[name] for name in ("step", "outcome", "gate", "code")]

@@ -247,8 +247,10 @@ class Way:
         # Where the order of one instant decides, Herald's is taken, if there is one that explains it.
         fitting = [one for one in verdicts if self.fits(one, now)] if len(verdicts) > 1 else verdicts
         row = self.row()
-        if row and row["settled_at"] is None:
-            # It waits still: most likely for the longest.
+        dues = all(one[0] == "due" for one in fitting)
+        if row and (row["settled_at"] is None or dues and self.failed is not None):
+            # It waits still: most likely for the longest. Of what had failed before nothing tells
+            # whether a shorter wait was ended by an exit.
             fitting.sort(key=lambda one: one[1] if one[0] == "due" else now, reverse=True)
         kind, *what = (fitting or verdicts)[0]
         if kind == "call" and what[0] != self.link and self.in_doubt():

@@ -36,6 +36,10 @@ public struct Approvals: Sendable {
       guard let number = plan.draftVersion else {
         throw try HeraldError.noDraft(of: plan, in: tx)
       }
+      guard plan.archivedAt == nil else {
+        throw HeraldError(
+          .wrongState, "Plan '\(key)' is archived; PUT its document to bring it back.")
+      }
       let draft = try PlanStore.version(key, number, in: tx)
       _ = try PlanLifecycle.after(draft.state, .submit)
       let document = try Plans.checked(draft.document, by: caller, in: tx)
@@ -82,7 +86,8 @@ public struct Approvals: Sendable {
     let lint = ContentLint(
       document: document, dryRun: dryRun, rules: project.content, properties: properties,
       unseen: try UnseenEvent.find(document, in: tx), offersUnsubscribing: offersUnsubscribing,
-      timing: try ContentLint.timing(document, project, now: now, in: tx))
+      further: try UnseenProperty.findings(document, in: tx)
+        + ContentLint.timing(document, project, now: now, in: tx))
     return .array(try lint.findings(manifest.templates).map(\.json))
   }
 

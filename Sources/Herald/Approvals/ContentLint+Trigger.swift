@@ -13,20 +13,22 @@ extension ContentLint {
       found.append(
         Finding(level: .warning, code: code, template: nil, field: field, text: text))
     }
-    if case .once(_, let launch?) = document.trigger, launch < now {
+    let end = document.window?.until ?? .distantFuture
+    let launch = document.launchAt(approvedAt: now)
+    if case .once(_, let asked?) = document.trigger, asked < now, end > now {
       add(
         "launch_passed", "/trigger/at",
-        "The launch was to be at \(launch.rfc3339), which has passed: it begins as soon as the plan is "
+        "The launch was to be at \(asked.rfc3339), which has passed: it begins as soon as the plan is "
           + "approved.")
     }
-    let end = document.window?.until ?? .distantFuture
-    if end <= now {
+    if end <= launch {
       add(
         "window_over", "/window/until",
-        "The window ended at \(end.rfc3339): nobody will enter. Give it a later end.")
+        "The window ends at \(end.rfc3339), before anybody can enter. Give it a later end.")
     } else if let recurrence = document.trigger.recurrence {
       let zones = try recurrence.zone.map { [$0] } ?? UserZoneStore.inUse(project, in: db)
-      let next = recurrence.next(after: max(now, document.window?.from ?? now), zones: zones)
+      // An occurrence at the very instant counts, as `StandingPlan.open` has it.
+      let next = recurrence.next(after: launch.addingTimeInterval(-1), zones: zones)
       if next.map({ $0 >= end }) ?? true {
         add(
           "no_occurrence", "/trigger",
@@ -50,7 +52,7 @@ extension ContentLint {
     try db.one(
       """
       SELECT 1 FROM users u WHERE u.erased_at IS NULL
-        AND u.attributes ->> \(attribute) ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' LIMIT 1
+        AND u.attributes ->> \(attribute) ~ '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T|$)' LIMIT 1
       """) != nil
   }
 }

@@ -34,12 +34,12 @@ struct ContentLint {
   var unseen: [UnseenEvent] = []
   /// Whether there is an address under which people can unsubscribe.
   var offersUnsubscribing = true
-  /// About when people would enter.
-  var timing: [Finding] = []
+  /// About the plan itself.
+  var further: [Finding] = []
 
   /// All findings, the worst first.
   func findings(_ templates: JSONObject) throws -> [Finding] {
-    var found = unseen.map(\.finding) + timing
+    var found = unseen.map(\.finding) + further
     for (key, manifest) in templates.members {
       let template = try PreparedTemplate(manifest: manifest)
       let content = manifest["content"] ?? .null

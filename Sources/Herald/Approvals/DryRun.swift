@@ -76,9 +76,13 @@ struct DryRun {
     audience = try row.get("audience")
     heldOut = try row.get("held")
     let unfit: Int = try row.get("unfit")
-    let found = try reach.read(row)
-    skipped = found.skipped.merging(
-      unfit > 0 ? [SkipCode.notInAudience.rawValue: unfit] : [:], uniquingKeysWith: +)
+    let isOver = document.window?.until.map { $0 <= document.launchAt(approvedAt: now) } ?? false
+    let found = isOver ? DryRunReach.Found() : try reach.read(row)
+    let refused: [SkipCode: Int] =
+      isOver ? [.outsideWindow: audience] : [.notInAudience: unfit]
+    skipped = refused.filter { $0.value > 0 }.reduce(into: found.skipped) {
+      $0[$1.key.rawValue, default: 0] += $1.value
+    }
     deferred = found.deferred
     byChannel = found.byChannel
     var missing: [String: Int] = [:]
@@ -119,7 +123,16 @@ struct DryRun {
       crowd: "(\(crowd)) AND (\(fits)) AND NOT \(holdout.holds("u.id"))",
       people: people, reach: reach.conditions, finishesAt: finishesAt, now: now, project: project,
       in: tx)
-    samples = try Self.render(manifest, document, row.get("samples"), now: now, in: tx)
+    var sampled: [UUID: JSONObject] = [:]
+    if case .event(let trigger) = document.trigger {
+      sampled = try RecentEntryStore.latest(
+        trigger, fits: "(\(fits)) AND (\(scope))", projectZone: project.timeZone, now: now, in: tx)
+    }
+    if sampled.isEmpty {
+      let people: [UUID] = try row.get("samples")
+      sampled = Dictionary(people.map { ($0, [:]) }) { first, _ in first }
+    }
+    samples = try Self.render(manifest, document, sampled, now: now, in: tx)
   }
 
   /// People the plan may reach: of an event trigger the entries of the last 30 days; where nobody
@@ -246,16 +259,19 @@ extension DryRun {
     }
   }
 
+  /// `people`: with the properties they would enter with.
   private static func render(
-    _ manifest: Manifest, _ document: PlanDocument, _ people: [UUID], now: Date, in tx: Transaction
+    _ manifest: Manifest, _ document: PlanDocument, _ people: [UUID: JSONObject], now: Date,
+    in tx: Transaction
   ) throws -> [JSONValue] {
-    let users = try UserStore.find(people.sorted { $0.text < $1.text }, now: now, in: tx)
+    let users = try UserStore.find(people.keys.sorted { $0.text < $1.text }, now: now, in: tx)
     var samples: [JSONValue] = []
     for (_, user) in users.sorted(by: { $0.key.text < $1.key.text }) {
       for (step, link) in document.steps.flatMap({ step in step.chain.map { (step, $0) } }) {
         guard let key = link.template, let json = manifest.templates[key] else { continue }
         let variables = RenderVariables(
-          user: user.renderJSON, event: [:], plan: ["key": .string(manifest.plan)], steps: [:],
+          user: user.renderJSON, event: people[user.id] ?? [:],
+          plan: ["key": .string(manifest.plan)], steps: [:],
           unsubscribeURL: "{{ unsubscribe_url }}")
         let content: JSONValue
         switch try PreparedTemplate(manifest: json).render(variables) {

@@ -20,6 +20,8 @@ struct DryRunReach {
   let conditions: [Channel: SQL]
   private let obstacles: [Channel: SQL]
   private let forecast: CapForecast?
+  /// Nobody waits for room that comes after these.
+  private let latest: (notAfter: Date?, window: Date?)
 
   init(
     _ document: PlanDocument, plan: String, now: Date, project: ProjectSettings,
@@ -41,6 +43,10 @@ struct DryRunReach {
     }
     self.conditions = conditions
     self.obstacles = obstacles
+    latest = (
+      notAfter: document.steps.first?.notAfter.map { now.addingTimeInterval(Double($0.seconds)) },
+      window: document.window?.until
+    )
     let isFirstSent = document.steps.first?.kind == .send
     forecast =
       isFirstSent
@@ -51,23 +57,34 @@ struct DryRunReach {
 
   /// Queries that the crowd's is to be put behind, each with a comma; what it joins `users u` with.
   var queries: SQL { forecast.map { "used AS (\($0.used)), " } ?? SQL.empty }
-  var joins: SQL { forecast == nil ? SQL.empty : "LEFT JOIN used ON used.person = u.id" }
+  var joins: SQL {
+    guard let forecast else { return SQL.empty }
+    return channels.enumerated().reduce("LEFT JOIN used ON used.person = u.id") { joins, place in
+      joins
+        + """
+           LEFT JOIN LATERAL (\(forecast.refusal(on: place.element))) AS \(Self.name("cap", place.offset))
+          ON used.person IS NOT NULL
+        """
+    }
+  }
 
   /// Further columns of the crowd, over `users u`; each with a comma before it.
   var columns: SQL {
     channels.enumerated().reduce(SQL.empty) { columns, place in
       let (index, channel) = place
       let reach: SQL = ", (\(conditions[channel] ?? "false")) AS \(Self.name("reach", index))"
-      guard let forecast else { return columns + reach }
+      guard forecast != nil else { return columns + reach }
       return columns + reach
-        + ", (\(forecast.refusal(on: channel))) AS \(Self.name("full", index))"
+        + ", \(Self.name("cap", index)).code AS \(Self.name("full", index))"
+        + ", \(Self.name("cap", index)).until AS \(Self.name("until", index))"
     }
   }
 
   /// Those of the people whom nothing reaches that say why, over the crowd as `u`.
   var reasons: SQL {
     let last = Set(document.steps.compactMap { $0.chain.last?.channel })
-    return channels.enumerated().reduce(SQL.empty) { columns, place in
+    let late: SQL = forecast == nil ? SQL.empty : ", \(waits) AS late"
+    return channels.enumerated().reduce(late) { columns, place in
       let (index, channel) = place
       guard last.contains(channel) else { return columns }
       return columns + """
@@ -75,6 +92,28 @@ struct DryRunReach {
           THEN \(obstacles[channel] ?? "NULL") END AS \(Self.name("why", index))
         """
     }
+  }
+
+  /// The code of what keeps a first send waiting for room, at the link that has some first; NULL for
+  /// what does not wait.
+  private var waits: SQL {
+    let codes = [SkipCode.capped, .minimumGap, .excluded].filter {
+      document.pressure.onHit($0) == .defer
+    }.map(\.rawValue)
+    let links = (document.steps.first?.chain ?? []).map { link -> SQL in
+      let index = channels.firstIndex(of: link.channel) ?? 0
+      let until = Self.name("until", index)
+      var tests: [SQL] = [
+        Self.name("reach", index), "\(Self.name("full", index)) = ANY(\(codes))",
+      ]
+      if let end = latest.notAfter { tests.append("\(until) <= \(end)") }
+      if let end = latest.window { tests.append("\(until) < \(end)") }
+      return "(\(SQL.joined(tests, separator: " AND ")), \(Self.name("full", index)), \(until))"
+    }
+    return """
+      (SELECT w.code FROM (VALUES \(SQL.joined(links, separator: ", "))) AS w (waits, code, until)
+        WHERE w.waits ORDER BY w.until LIMIT 1)
+      """
   }
 
   private static func name(_ kind: String, _ index: Int) -> SQL {
@@ -99,10 +138,7 @@ struct DryRunReach {
     var way = Way()
     let chain = document.steps[number].chain
     let isForeseen = number == 0 && forecast != nil
-    let deferring = [SkipCode.capped, .minimumGap, .excluded].filter {
-      document.pressure.onHit($0) == .defer
-    }.map(\.rawValue)
-    var waits: [SQL] = []
+    if isForeseen { way.waits = "late" }
     for link in chain {
       let index = channels.firstIndex(of: link.channel) ?? 0
       let reach = Self.name("reach", index)
@@ -110,11 +146,7 @@ struct DryRunReach {
       way.reaches.append(reach)
       way.passes.append("(\(reach) AND \(full) IS NULL)")
       way.code = "CASE WHEN \(reach) THEN \(full) ELSE \(Self.name("why", index)) END"
-      if isForeseen {
-        waits.append("WHEN \(reach) AND \(full) = ANY(\(deferring)) THEN \(full)")
-      }
     }
-    if !waits.isEmpty { way.waits = "CASE \(SQL.joined(waits, separator: " ")) END" }
     return way
   }
 

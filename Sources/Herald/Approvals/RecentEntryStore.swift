@@ -45,6 +45,29 @@ enum RecentEntryStore {
     return Count(week: try row?.get("week") ?? 0, month: try row?.get("month") ?? 0)
   }
 
+  /// Some who did what lets people enter last, with its properties: as a message would show it.
+  static func latest(
+    _ trigger: EventTrigger, fits: SQL, projectZone: String, now: Date, in tx: Transaction
+  ) throws -> [UUID: JSONObject] {
+    let filters = SegmentCompiler.event(trigger.filters, now: now, projectZone: projectZone)
+    // By events_name_ts_idx, and no further back than it takes.
+    let statement: SQL = """
+      SELECT DISTINCT ON (e.user_id) e.user_id, e.properties FROM (
+        SELECT e.user_id, e.ts, e.properties FROM events e JOIN users u ON u.id = e.user_id
+        WHERE \(joined(["e.name = \(trigger.event)", "u.erased_at IS NULL"] + filters))
+          AND e.ts > \(now.addingTimeInterval(-30 * 86_400)) AND e.ts <= \(now) AND \(fits)
+        ORDER BY e.ts DESC LIMIT \(sampled)) AS e
+      ORDER BY e.user_id, e.ts DESC
+      """
+    var found: [UUID: JSONObject] = [:]
+    for row in try tx.query(statement.unprepared()) {
+      found[try row.get("user_id")] = try row.optionalJSON("properties")?.objectValue ?? [:]
+    }
+    return found
+  }
+
+  private static let sampled = 5
+
   private static func joined(_ tests: [SQL]) -> SQL {
     SQL.joined(tests.map { "(\($0))" }, separator: " AND ")
   }

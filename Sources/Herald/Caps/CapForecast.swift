@@ -27,17 +27,23 @@ struct CapForecast {
     exclusion = document.pressure.exclusion
   }
 
-  /// A query `used`: a row for each `person` who was sent something lately.
+  /// A query `used`: a row for each `person` who was sent something lately, with the instant until
+  /// which each rule leaves no room, or NULL.
   var used: SQL {
     var used: [SQL] = caps.enumerated().map { index, cap in
-      "count(*) FILTER (WHERE \(covers(cap)) AND \(counts(cap.span))) AS \(identifier: "used_\(index)")"
+      // So many have to be over that one less than the limit is left.
+      let freeing: SQL = """
+        (array_agg(c.at ORDER BY c.at DESC)
+          FILTER (WHERE \(covers(cap)) AND \(counts(cap.span))))[\(Int32(clamping: cap.limit))]
+        """
+      return "\(end(cap.span, of: freeing)) AS \(identifier: "until_\(index)")"
     }
     if let exclusion {
-      used.append(
+      let latest: SQL = """
+        max(c.at) FILTER (WHERE c.exclusion = \(exclusion.group) AND c.plan <> \(plan)
+          AND \(counts(.rolling(exclusion.within))))
         """
-        count(*) FILTER (WHERE c.exclusion = \(exclusion.group) AND c.plan <> \(plan)
-          AND \(counts(.rolling(exclusion.within)))) AS used_group
-        """)
+      used.append("\(end(.rolling(exclusion.within), of: latest)) AS until_group")
     }
     let spans = caps.map(\.span) + (exclusion.map { [.rolling($0.within)] } ?? [])
     let horizon = spans.map { $0.horizon(at: now) }.min() ?? now
@@ -49,15 +55,35 @@ struct CapForecast {
       """
   }
 
-  /// Over a row of `used`, which may be absent: the code by which a message would be refused, or NULL.
+  /// Over a row of `used`, which may be absent: what would refuse a message longest, as the columns
+  /// `code` and `until` of at most one row.
   func refusal(on channel: Channel) -> SQL {
-    var cases: [SQL] = caps.enumerated().filter { $1.covers(channel, category: category) }.map {
-      "WHEN used.\(identifier: "used_\($0)") >= \($1.limit) THEN \($1.code.rawValue)"
+    var rules: [SQL] = caps.enumerated().filter { $1.covers(channel, category: category) }.map {
+      "(\(Int32(clamping: $0)), \($1.code.rawValue), used.\(identifier: "until_\($0)"))"
     }
     if exclusion != nil {
-      cases.append("WHEN used.used_group > 0 THEN \(SkipCode.excluded.rawValue)")
+      rules.append("(\(Int32.max), \(SkipCode.excluded.rawValue), used.until_group)")
     }
-    return cases.isEmpty ? "NULL::text" : "CASE \(SQL.joined(cases, separator: " ")) END"
+    guard !rules.isEmpty else {
+      return "SELECT NULL::text AS code, NULL::timestamptz AS until WHERE false"
+    }
+    return """
+      SELECT rule.code, rule.until FROM (VALUES \(SQL.joined(rules, separator: ", ")))
+        AS rule (n, code, until)
+      WHERE rule.until IS NOT NULL ORDER BY rule.until DESC, rule.n LIMIT 1
+      """
+  }
+
+  /// As `CapSpan.end` has it; over a user `u`.
+  private func end(_ span: CapSpan, of time: SQL) -> SQL {
+    switch span {
+    case .rolling(let length): "\(time) + make_interval(secs => \(Double(length.seconds)))"
+    case .calendar(let unit, let own):
+      """
+      ((date_trunc(\(unit.rawValue), \(time) AT TIME ZONE \(zone(own)))
+        + ('1 ' || \(unit.rawValue))::interval) AT TIME ZONE \(zone(own)))
+      """
+    }
   }
 
   private func covers(_ cap: Cap) -> SQL {

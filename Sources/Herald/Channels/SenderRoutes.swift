@@ -15,7 +15,7 @@ enum SenderRoutes {
           "Configure an adapter account. Secrets are stored encrypted and never shown.",
           tag: "Senders", request: request(senders.registry),
           responses: [200: Schema.ref("Sender"), 201: Schema.ref("Sender")],
-          errors: [.preconditionFailed, .secretsUnreadable])
+          errors: [.preconditionFailed, .secretsUnreadable, .conflict])
       ) { call in
         let key = try call.key("key")
         let draft = try call.read { reader, faults in

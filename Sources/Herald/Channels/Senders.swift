@@ -47,6 +47,12 @@ public final class Senders: Sendable {
       try SenderStore.lock(key, in: tx)
       let known = try SenderStore.find(key, in: tx)
       try Precondition.check(expecting, actual: known?.version)
+      if let known, known.sender.channel != draft.sender.channel {
+        throw HeraldError(
+          .conflict,
+          "Sender '\(key)' carries \(known.sender.channel.rawValue); save one of another channel under "
+            + "another key.", pointer: "/channel")
+      }
       // Secrets that cannot be read any more must be given anew; what is not kept is not opened.
       let old = try known.flatMap { draft.keptSecrets.isEmpty ? nil : try open($0) }
       let secrets = try Self.secrets(of: draft, keeping: known?.sender.adapter, old)

@@ -301,6 +301,15 @@ enum QueueStore {
     try tx.execute("UPDATE queue SET due_at = \(now) WHERE due_at = 'infinity'")
   }
 
+  /// Whether anybody is inside a version.
+  static func hasRows(_ name: PlanVersionName, in db: any Queryable) throws -> Bool {
+    try db.one(
+      """
+      SELECT 1 FROM queue WHERE plan_version = \(name.version)::integer
+        AND run_id IN (SELECT id FROM runs WHERE plan = \(name.plan)) LIMIT 1
+      """) != nil
+  }
+
   /// Deliveries that a live worker has handed over and not settled.
   static func inFlight(plan: String?, in db: any Queryable) throws -> Int {
     try db.one(

@@ -22,22 +22,24 @@ extension Checkup {
     }
   }
 
-  /// Live plans, and those with people inside, that wait for a sender.
+  /// Versions of plans that people may enter, or are in, and that wait for a sender.
   public func senderGaps() async -> [Finding] {
     await look("plans") {
       try await db.read { db in
         var findings: [Finding] = []
-        for (name, _) in try PlanStore.inhabited(in: db) {
+        for (name, takesPeople) in try PlanStore.inhabited(in: db)
+        where try takesPeople || QueueStore.hasRows(name, in: db) {
           let plan = try ApprovedPlan(PlanStore.version(name.plan, name.version, in: db))
           for channel in plan.document.channels.sorted(by: { $0.rawValue < $1.rawValue }) {
             guard let gap = try SenderGap.find(plan.manifest, channel, in: db) else { continue }
             let words = gap.sorted { $0.key < $1.key }.map { "\($0.key) is \($0.value)" }
             findings.append(
-              .warn(
+              .fail(
                 "plan \(name.plan)",
                 "no sender can carry \(channel.rawValue) of version \(name.version): "
                   + words.joined(separator: ", "),
-                "Save or resume one of them, or submit the plan again with the senders there are."))
+                "PUT one of them as it was approved, or resume it. Whoever enters later can go by other "
+                  + "senders: PUT the plan's document again and have it approved."))
           }
         }
         return findings

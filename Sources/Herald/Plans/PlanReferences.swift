@@ -100,9 +100,8 @@ struct PlanReferences {
     _ document: PlanDocument, faults: Faults, in db: any Queryable
   ) throws -> SegmentClosure {
     let trigger = JSONPointer(tokens: ["trigger"])
-    var closure = try SegmentStore.closure(
-      of: document.trigger.condition, at: trigger, faults: faults, in: db)
-    for (place, condition) in document.peopleConditions {
+    var closure = SegmentClosure.empty
+    for (place, condition) in [(trigger, document.trigger.condition)] + document.peopleConditions {
       let known = faults.count
       try SegmentStore.checkNames(condition, at: place, faults: faults, in: db)
       guard faults.count == known else { continue }

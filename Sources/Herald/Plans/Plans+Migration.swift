@@ -18,10 +18,14 @@ extension Plans {
           "Version \(versions.to) is \(to.state.rawValue); people can be moved only to a version that "
             + "was approved and is neither cancelled nor superseded.", pointer: "/to")
       }
-      let shared = try PlanDocument.stored(from.document)
-        .steps(sharedWith: PlanDocument.stored(to.document))
+      let document = try PlanDocument.stored(to.document)
+      let limit = document.trigger.isStream ? document.limits.audience : nil
+      if let limit { _ = try StreamEntryStore.room(key, versions.to, limit: limit, in: tx) }
+      let shared = try PlanDocument.stored(from.document).steps(sharedWith: document)
       let moved = try PlanMigrationStore.move(
         key, versions, always: shared.always, beforeSending: shared.beforeSending, now: now, in: tx)
+      // They count for its limit, which does not keep anybody from being moved.
+      if limit != nil { try StreamEntryStore.add(moved, key, versions.to, in: tx) }
       let left = try PlanMigrationStore.left(
         key, versions.from, always: shared.always, beforeSending: shared.beforeSending, in: tx)
       let migration = PlanMigration(

@@ -10,21 +10,19 @@ struct Absence {
   let settings: ProjectSettings
   let now: Date
 
-  private static let begun: Set<PlanState> = [.live, .paused, .completed, .cancelled]
-
   func decision(in tx: Transaction) throws -> Decision {
     guard let number = plan.liveVersion ?? plan.draftVersion else { return notLaunched(nil) }
     let version = try PlanStore.version(plan.key, number, in: tx)
     let document = try PlanDocument.stored(version.document)
     let runs = try AccountingStore.runs(plan.key, in: tx)
-    if case .event(let trigger) = document.trigger, Self.begun.contains(version.state) {
-      return try notEntered(trigger, document.window, version, in: tx)
+    if let absence = try EventAbsence(plan, user, settings, now: now, in: tx) {
+      return try absence.decision(in: tx)
     }
     guard let latest = runs.first else {
       return document.trigger.isStanding && version.state == .live
-        ? notTriggered(version, [:]) : notLaunched(version)
+        ? notTriggered(version) : notLaunched(version)
     }
-    guard let segment = document.trigger.segment else { return notTriggered(version, [:]) }
+    guard let segment = document.trigger.segment else { return notTriggered(version) }
     let crowd = try crowd(segment, document, version, in: tx)
     var values: JSONObject = [
       "segment": .string(segment), "frozen_at": .instant(latest.startedAt),
@@ -47,12 +45,10 @@ struct Absence {
   }
 
   /// Nothing that lets people enter has happened to this one.
-  func notTriggered(_ version: PlanVersion, _ seen: JSONObject) -> Decision {
-    var values = seen
-    values["state"] = .string(version.state.rawValue)
-    return Decision(
+  private func notTriggered(_ version: PlanVersion) -> Decision {
+    Decision(
       run: nil, at: now, outcome: .notTargeted, gate: Gate.trigger.rawValue, code: "not_triggered",
-      values: .object(values))
+      values: ["state": .string(version.state.rawValue)])
   }
 
   /// The crowd's condition as approved, or as it stands when it was never submitted.

@@ -35,6 +35,11 @@ public struct Explanations: Sendable {
       if decisions.isEmpty {
         let absence = Absence(plan: plan, user: user, settings: settings, now: now)
         decisions = [try absence.decision(in: tx)]
+      } else if !enrolments.isEmpty,
+        let later = try EventAbsence(plan, user, settings, now: now, in: tx)?
+          .later(than: enrolments, in: tx)
+      {
+        decisions.append(later)
       }
       return Explanation(user: user, plan: key, decisions: decisions)
     }

@@ -322,15 +322,18 @@ extension Compilation {
     return isAllowed
   }
 
-  /// In the order of the gates.
+  /// In the order of `ReachRule`.
   fileprivate func obstacle(_ channel: Channel) -> SQL {
-    """
-    CASE WHEN EXISTS (\(answers(channel)) AND c.state = 'denied') THEN \(SkipCode.denied.rawValue)
-      WHEN NOT \(allows(channel)) THEN \(SkipCode.noConsent.rawValue)
-      WHEN \(Self.address(channel, orSuppressed: true) ?? "false")
-        THEN \(SkipCode.suppressed.rawValue)
-      ELSE \(SkipCode.noAddress.rawValue) END
-    """
+    var isSuppressed: SQL = "false"
+    if let any = Self.address(channel, orSuppressed: true), let open = Self.address(channel) {
+      isSuppressed = "\(any) AND NOT \(open)"
+    }
+    return """
+      CASE WHEN \(isSuppressed) THEN \(SkipCode.suppressed.rawValue)
+        WHEN EXISTS (\(answers(channel)) AND c.state = 'denied') THEN \(SkipCode.denied.rawValue)
+        WHEN NOT \(allows(channel)) THEN \(SkipCode.noConsent.rawValue)
+        ELSE \(SkipCode.noAddress.rawValue) END
+      """
   }
 
   /// Has an address for the channel that is not suppressed; nil for channels that need none.

@@ -132,8 +132,10 @@ enum EntryStore {
           WHEN held IS NOT NULL THEN NULL
           WHEN nth > \(rule.reentry?.limit ?? .max) THEN 'reentry_limit' END AS refused
       FROM counted
+    ), placed AS (
+      SELECT *, \(place(rule)) AS place FROM judged
     ), decided AS (
-      SELECT *, gen_random_uuid() AS id, coalesce(refused, \(beyond(rule))) AS refusal FROM judged
+      SELECT *, gen_random_uuid() AS id, \(refusal(rule)) AS refusal FROM placed
     ), entered AS (
       INSERT INTO enrolments (user_id, run_id, entry_key, entered_at, since, plan, plan_version,
         state, reason, holdout_bucket, arm, "values", finished_at)
@@ -180,13 +182,22 @@ enum EntryStore {
     """
   }
 
-  /// The refusal of those for whom the limit leaves no room, in the order they asked. Over judged.
-  private static func beyond(_ rule: Rule) -> SQL {
-    guard let limit = rule.limit else { return "NULL" }
+  /// How many of those asked so far would enter if there were no limit. Over judged.
+  private static func place(_ rule: Rule) -> SQL {
+    rule.limit == nil
+      ? "0" : "count(*) FILTER (WHERE refused IS NULL AND held IS NULL) OVER (ORDER BY n)"
+  }
+
+  /// With those for whom the limit leaves no room, in the order they asked. Over placed: who was
+  /// refused because of entries of the same batch that did not come about is refused for the limit.
+  private static func refusal(_ rule: Rule) -> SQL {
+    guard let limit = rule.limit else { return "refused" }
     return """
-      CASE WHEN held IS NULL
-        AND count(*) FILTER (WHERE refused IS NULL AND held IS NULL) OVER (ORDER BY n) > \(limit.room)
-        THEN 'audience_limit' END
+      CASE WHEN held IS NULL AND refused IS NULL AND place > \(limit.room) THEN 'audience_limit'
+        WHEN refused = 'reentry_limit' AND place >= \(limit.room) AND used
+          + count(*) FILTER (WHERE refused IS NULL AND held IS NULL AND place <= \(limit.room))
+            OVER (PARTITION BY user_id, key) < \(rule.reentry?.limit ?? .max)
+        THEN 'audience_limit' ELSE refused END
       """
   }
 

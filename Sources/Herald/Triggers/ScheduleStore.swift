@@ -82,10 +82,12 @@ enum ScheduleStore {
       """)
   }
 
-  static func delete(_ name: PlanVersionName, in tx: Transaction) throws {
+  /// Nothing comes any more. The row is kept: a version that opens later must not take what this one
+  /// had.
+  static func end(_ name: PlanVersionName, at instant: Date, in tx: Transaction) throws {
     try tx.execute(
       """
-      DELETE FROM plan_schedules
+      UPDATE plan_schedules SET looked_at = \(instant), closed_at = \(instant), due_at = 'infinity'
       WHERE plan = \(name.plan) AND plan_version = \(name.version)::integer
       """)
   }

@@ -54,8 +54,7 @@ struct Schedules: Sendable {
         }
       }
       if let closedAt {
-        // Kept: a version that opens later must not take what this one had.
-        try ScheduleStore.save(name, lookedAt: closedAt, dueAt: .distantFuture, in: tx)
+        try ScheduleStore.end(name, at: closedAt, in: tx)
       } else if isOver {
         try end(name, plan, version, now: now, in: tx)
       } else {
@@ -95,7 +94,7 @@ struct Schedules: Sendable {
     if let state = PlanLifecycle.next(version.state, .complete) {
       try PlanStore.setState(version, state, now: now, in: tx)
     }
-    try ScheduleStore.delete(name, in: tx)
+    try ScheduleStore.end(name, at: now, in: tx)
     try AuditStore.append(
       AuditEntry(
         "plan.completed", "plan", name.plan, after: ["version": .int(name.version)], by: .herald,

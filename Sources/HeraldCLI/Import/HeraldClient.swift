@@ -55,7 +55,7 @@ struct HeraldClient: Sendable {
     let text =
       asked ?? ProcessInfo.processInfo.environment["HERALD_URL"] ?? "http://127.0.0.1:8080"
     guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
-      !(url.host ?? "").isEmpty
+      !(url.host ?? "").isEmpty, url.query == nil, url.fragment == nil
     else {
       throw ValidationError(
         "'\(text)' is no address of Herald; give one like http://127.0.0.1:8080.")

@@ -94,6 +94,62 @@ import Testing
     }
   }
 
+  @Test("a property that no event had is told, where the plan goes by it and where it shows it")
+  func unseenProperties() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(2)
+      try await scene.event("order_submitted", 0, ["order_id": "o-1", "amount": 5])
+      try await scene.event("order_paid", 0, ["order_id": "o-1"])
+      _ = try await Catalogue(db: scene.herald.app.db).fold(now: scene.herald.clock.now)
+      try await scene.put(
+        "templates/p",
+        ["channel": "push", "content": ["title": "Hi", "body": "Order {{ event.orderid }}"]])
+      func plan(_ id: String, _ amount: String) -> String {
+        CampaignScene.triggered(
+          #"""
+          {"event": "order_submitted", "where": [{"property": "\#(amount)", "gte": 1}],
+           "unless": {"event": "order_paid", "within": "10m", "same": "\#(id)"}}
+          """#, #""reentry": {"limit": 1, "key": "\#(id)"}"#)
+      }
+      try await scene.draft(plan("orderid", "amuont"))
+      let lint = try await scene.approval(scene.submit())["lint"]?.arrayValue ?? []
+      let unseen = lint.filter { $0["code"] == "unseen_property" }
+      #expect(
+        unseen.map { "\($0["template"]?.stringValue ?? "-") \($0["field"]?.stringValue ?? "")" }
+          == [
+            "- /trigger/where", "- /trigger/unless/same", "- /trigger/unless/same",
+            "- /reentry/key", "p ",
+          ])
+      #expect(unseen.first?["text"]?.stringValue?.hasSuffix("did you mean 'amount'?") ?? false)
+      // What a message will look like.
+      try await scene.put(
+        "templates/p",
+        ["channel": "push", "content": ["title": "Hi", "body": "Order {{ event.order_id }}"]])
+      try await scene.draft(plan("order_id", "amount"))
+      let approval = try await scene.approval(scene.submit())
+      #expect(
+        !(approval["lint"]?.arrayValue ?? []).contains { $0["code"] == "unseen_property" })
+      let samples = approval["dry_run"]?["samples"]?.arrayValue
+      #expect(samples?.map { $0["content"]?["body"] } == ["Order o-1"])
+    }
+  }
+
+  @Test("what is archived is neither submitted nor used by what is")
+  func archived() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(1)
+      try await scene.draft(PlanText.plan())
+      _ = try await scene.herald.call(.delete, "/v1/plans/hello", key: scene.author)
+      let refused = try await scene.submit()
+      #expect(refused.code == "wrong_state")
+      try await scene.draft(PlanText.plan())
+      _ = try await scene.herald.call(.delete, "/v1/segments/crowd", key: scene.author)
+      let gone = try await scene.submit()
+      #expect(gone.status == 422)
+      #expect(gone.json["errors"]?.arrayValue?.first?["pointer"] == "/trigger/segment")
+    }
+  }
+
   @Test("a launch whose instant has passed is told; a later one and one at once are not")
   func passedLaunch() async throws {
     try await CampaignScene.with { scene in
@@ -128,7 +184,15 @@ import Testing
           "no_occurrence"
         ),
         (#"{"segment": "crowd", \#(daily)}"#, #""window": {"until": "2026-11-22T11:00:00Z"}"#, nil),
+        (
+          #"{"segment": "crowd", \#(daily)}"#,
+          #""window": {"from": "2026-11-22T10:00:00Z", "until": "2026-11-22T10:30:00Z"}"#, nil
+        ),
         (#"{"event": "seen"}"#, #""window": {"until": "2026-11-21T11:00:00Z"}"#, "window_over"),
+        (
+          #"{"segment": "crowd", "at": "2026-11-22T10:00:00Z"}"#,
+          #""window": {"until": "2026-11-22T09:30:00Z"}"#, "window_over"
+        ),
         (#"{"date": "birthday", "at": "10:00"}"#, "", nil),
         (#"{"date": "brithday", "at": "10:00"}"#, "", "no_dates"),
         (#"{"date": "name", "at": "10:00"}"#, "", "no_dates"),

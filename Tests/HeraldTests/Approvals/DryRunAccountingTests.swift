@@ -29,6 +29,13 @@ import Testing
         ]
         if random.chance(30) { user["devices"] = [] }
       }
+      // Suppression outranks what people said.
+      let suppressed = (0..<200).filter { _ in random.chance(15) }.map { n in
+        JSONValue.string(n % 2 == 0 ? "phone:+86138\(10_000_000 + n)" : "token:apns:t-\(n)")
+      }
+      let refused = try await scene.herald.call(
+        .post, "/v1/suppressions", ["addresses": .array(suppressed)], key: scene.admin)
+      try #require(refused.status == 200, "\(refused.json.text)")
       try await scene.coupon("c", codes: 200)
       try await scene.draft(Self.plan)
       let dry = try await scene.herald.call(
@@ -112,6 +119,69 @@ import Testing
       #expect(step?["sent"] == 6)
       #expect(step?["skipped"] == (isDropped ? ["capped": 3] : [:]))
       #expect(step?["pending"] == .int(isDropped ? 0 : 3))
+    }
+  }
+
+  @Test(
+    "of several rules the one that holds longest counts, and nobody waits beyond the plan's end",
+    arguments: [
+      (#""on_gap": "defer""#, ""), (#""on_capped": "defer", "on_gap": "drop""#, ""),
+      (#""on_capped": "defer""#, #""not_after": "30m""#),
+      (#""on_capped": "defer""#, #""not_after": "9h""#),
+      (#""exclusion": {"group": "g", "within": "4h"}"#, ""),
+      (#""exclusion": {"group": "g", "within": "1d"}, "on_capped": "defer""#, ""),
+    ])
+  func longest(_ pressure: String, _ more: String) async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(6)
+      try await scene.put(
+        "segments/early", ["name": "E", "condition": ["attribute": "n", "lt": 4]])
+      try await scene.launch(
+        #"""
+        {"name": "Early", "trigger": {"segment": "early", "at": "now"},
+         "pressure": {"exclusion": {"group": "g", "within": "1d"}},
+         "steps": [{"id": "hello", "send": {"chain": [\#(PlanText.push)]}}]}
+        """#, key: "early")
+      try await scene.drain()
+      scene.herald.clock.advance(by: 7200)
+      try await scene.put("caps/a", ["scope": "all", "limit": 1, "per": "6h"])
+      try await scene.put("caps/b", ["scope": ["channel": "push"], "gap": "8h"])
+      try await scene.draft(
+        #"""
+        {"name": "Hello", "trigger": {"segment": "crowd", "at": "now"},
+         "pressure": {\#(pressure)}, "steps": [{"id": "hello", "send": {"chain":
+         [\#(PlanText.push), {"channel": "sms", "template": "m"}]}\#(more.isEmpty ? "" : ", " + more)}]}
+        """#)
+      let dry = try await scene.herald.call(
+        .post, "/v1/plans/hello/dry-run", key: scene.author
+      ).json
+      #expect(try await scene.approve(scene.submit()).status == 200)
+      try await scene.drain()
+      let step = try await scene.accounting()["steps"]?["hello"]
+      let words: Comment = "\(dry.text) \(step?.text ?? "")"
+      func sum(_ counts: JSONValue?) -> Int {
+        counts?.objectValue?.map { $0.value.intValue ?? 0 }.reduce(0, +) ?? 0
+      }
+      #expect(dry["skipped"] == step?["skipped"], words)
+      #expect(sum(dry["deferred"]) == step?["pending"]?.intValue, words)
+      #expect(
+        sum(dry["by_channel"]) == (step?["sent"]?.intValue ?? 0) + sum(dry["deferred"]), words)
+    }
+  }
+
+  @Test("a plan whose window is over would let nobody in")
+  func over() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(3)
+      let past = scene.herald.clock.now.addingTimeInterval(-60).rfc3339
+      try await scene.draft(PlanText.plan(#""window": {"until": "\#(past)"}"#))
+      let dry = try await scene.herald.call(
+        .post, "/v1/plans/hello/dry-run", key: scene.author
+      ).json
+      #expect(dry["skipped"] == ["outside_window": 3] && dry["by_channel"] == [:])
+      #expect(try await scene.approve(scene.submit()).status == 200)
+      try await scene.drain()
+      #expect(try await scene.accounting()["people"]?["skipped_at_entry"] == ["outside_window": 3])
     }
   }
 

@@ -58,6 +58,10 @@ struct SenderRoutesTests {
       let second = try await call(senders, .put, "/v1/senders/{key}", .object(again))
       #expect(second.status == 200)
       #expect(second.json == answer)
+      // Plans that were approved with it would lose a sender, and others gain one, unseen.
+      again["channel"] = "email"
+      let other = try await call(senders, .put, "/v1/senders/{key}", .object(again))
+      #expect(other.status == 409 && other.json["pointer"] == "/channel")
     }
   }
 

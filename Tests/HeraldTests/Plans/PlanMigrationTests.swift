@@ -21,6 +21,24 @@ import Testing
       key: key ?? scene.author)
   }
 
+  @Test("who is moved counts for the limit of where they come to")
+  func limited() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(4)
+      func plan(_ wait: String) -> String {
+        CampaignScene.triggered(
+          #"{"event": "seen"}"#, #""limits": {"audience": 3}"#,
+          steps: #"{"id": "w", "wait": "\#(wait)"}, "# + PlanText.step("hello", PlanText.push))
+      }
+      try await scene.launch(plan("30d"))
+      for n in 0..<2 { try await scene.event("seen", n) }
+      try await scene.launch(plan("40d"))
+      #expect(try await migrate(scene, 1, 2).json["moved"] == 2)
+      for n in 2..<4 { try await scene.event("seen", n) }
+      #expect(try await scene.people() == "targeted 4, active 3, audience_limit 1")
+    }
+  }
+
   @Test("those inside stay on their version, until they are moved; then the other one counts")
   func moved() async throws {
     try await CampaignScene.with { scene in

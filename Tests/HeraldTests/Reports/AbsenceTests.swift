@@ -54,4 +54,55 @@ struct AbsenceTests {
       #expect(never.1?["happened"] == false)
     }
   }
+
+  @Test("the version that was live when the event came is the one that tells")
+  func versions() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T10:00:00Z")
+      try await scene.people(5)
+      func order(_ least: Int) -> String {
+        CampaignScene.triggered(
+          #"{"event": "order", "where": [{"property": "amount", "gte": \#(least)}]}"#)
+      }
+      try await scene.launch(order(100))
+      scene.herald.clock.advance(by: 1)
+      try await scene.event("order", 0, ["amount": 50])
+      try await scene.event("order", 1, ["amount": 150])
+      scene.herald.clock.advance(by: 1)
+      _ = try await scene.herald.call(.post, "/v1/plans/hello/pause", key: scene.admin)
+      scene.herald.clock.advance(by: 1)
+      try await scene.launch(order(10))
+      scene.herald.clock.advance(by: 1)
+      #expect(try await told(scene, 0).0 == "where_not_met trigger")
+      // Of somebody who is in, the latest event.
+      try await scene.event("order", 1, ["amount": 5])
+      let answer = try await scene.herald.call(
+        .get, "/v1/users/external_id:u-1/explain?plan=hello", key: scene.admin)
+      let codes = answer.json["decisions"]?.arrayValue?.map { $0["code"]?.stringValue }
+      #expect(codes?.last == "where_not_met" && (codes?.count ?? 0) > 1)
+      try await scene.event("order", 2, ["amount": 11])
+      #expect(try await scene.people() == "targeted 2, active 2")
+      _ = try await scene.herald.call(.post, "/v1/plans/hello/cancel", key: scene.admin)
+      scene.herald.clock.advance(by: 1)
+      try await scene.event("order", 3, ["amount": 150])
+      #expect(try await told(scene, 3).0 == "plan_over plan")
+    }
+  }
+
+  @Test("another event is not the first when an earlier one fits as well")
+  func first() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(2)
+      for n in 0..<2 { try await scene.event("order", n, ["amount": n == 0 ? 150 : 5]) }
+      scene.herald.clock.advance(by: 1)
+      try await scene.launch(
+        CampaignScene.triggered(
+          #"{"event": "order", "occurrence": "first", "where": [{"property": "amount", "gte": 100}]}"#
+        ))
+      scene.herald.clock.advance(by: 1)
+      for n in 0..<2 { try await scene.event("order", n, ["amount": 150]) }
+      #expect(try await scene.people() == "targeted 1, active 1")
+      #expect(try await told(scene, 0).0 == "not_the_first trigger")
+    }
+  }
 }

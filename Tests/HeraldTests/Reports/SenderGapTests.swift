@@ -56,7 +56,7 @@ import Testing
         .delete, "/v1/senders/gw-push", key: scene.admin)
       #expect(answer.status == 204)
       let found = await checkup.senderGaps()
-      #expect(found.map(\.check) == ["plan hello"] && found.map(\.level) == [.warn])
+      #expect(found.map(\.check) == ["plan hello"] && found.map(\.level) == [.fail])
       #expect(
         found.first?.detail
           == "no sender can carry push of version 1: gw-push is archived")

@@ -206,6 +206,23 @@ import Testing
     }
   }
 
+  @Test("who is refused for the limit is not told of entries that did not come about")
+  func limitedAgain() async throws {
+    try await CampaignScene.with { scene in
+      try await scene.people(3)
+      try await scene.launch(
+        CampaignScene.triggered(
+          #"{"event": "seen"}"#, #""limits": {"audience": 2}, "reentry": {"limit": 1}"#))
+      try await scene.events([
+        ("seen", 0, 3, [:]), ("seen", 0, 2, [:]), ("seen", 1, 1, [:]), ("seen", 2, 0, [:]),
+        ("seen", 2, 0, [:]), ("seen", 1, 0, [:]),
+      ])
+      #expect(
+        try await scene.people()
+          == "targeted 6, active 2, audience_limit 2, reentry_limit 2")
+    }
+  }
+
   @Test("calendar re-entry begins anew with the user's day")
   func calendar() async throws {
     try await CampaignScene.with { scene in

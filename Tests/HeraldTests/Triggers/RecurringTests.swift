@@ -101,6 +101,26 @@ import Testing
     }
   }
 
+  @Test("what the last occurrence of a version was is not the first of the next one")
+  func overAndAgain() async throws {
+    try await CampaignScene.with { scene in
+      try scene.at("2026-11-22T00:00:00Z")
+      try await scene.people(2)
+      try await scene.launch(
+        Self.plan(#""zone": "Asia/Shanghai", "until": "2026-11-22T02:00:00Z""#))
+      try scene.at("2026-11-22T02:00:00Z")
+      try await scene.drain()
+      #expect(try await scene.states() == ["completed"])
+      try scene.at("2026-11-22T02:00:00.400Z")
+      try await scene.launch(Self.plan())
+      try await scene.drain(1, 86_400)
+      #expect(
+        try await Self.versions(scene) == [
+          "1 2026-11-22T10:00@Asia/Shanghai", "2 2026-11-23T10:00@Asia/Shanghai",
+        ])
+    }
+  }
+
   @Test("a plan that is cancelled carries out nothing of an earlier version any more")
   func cancelledAfterwards() async throws {
     try await CampaignScene.with { scene in
