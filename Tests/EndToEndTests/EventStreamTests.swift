@@ -34,7 +34,8 @@ import Testing
     let live: JSONValue = [
       "plan": "winter", "state": "paused", "paused": true, "stopped": ["all"],
       "auto_pause": ["detail": "40 of 100 hand-overs failed"], "at": "2026-11-22T10:00:01Z",
-      "people": ["active": 1200], "deliveries": ["sent": 34_000, "failed": 40], "in_flight": 3,
+      "people": ["active": 1200], "deliveries": ["sent": 34_000, "failed": 40], "follow_ups": 2,
+      "in_flight": 3,
       "per_second": .double(12.5),
       "refusals": [
         [
@@ -46,8 +47,9 @@ import Testing
     let table = LiveTable(live: live)
     #expect(
       table.line
-        == "10:00:01 paused, by Herald: 40 of 100 hand-overs failed, stopped: all: sent 34000, "
-        + "failed 40, skipped 0, pending 0, unknown 0, in flight 3, 12.5/s")
+        == "10:00:01 paused, by Herald: 40 of 100 hand-overs failed, stopped: all: "
+        + "people active 1200; deliveries pending 0, sent 34000, failed 40, skipped 0, unknown 0, "
+        + "follow-ups 2, in flight 3, 12.5/s")
     let lines = table.lines
     #expect(lines.contains { $0.contains("active") && $0.contains("1,200") })
     #expect(lines.contains { $0.contains("sent") && $0.contains("34,000") })

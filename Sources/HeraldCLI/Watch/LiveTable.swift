@@ -67,12 +67,13 @@ struct LiveTable {
 
   /// For logs and pipes.
   var line: String {
-    func counts(_ group: String, _ names: [String]) -> String {
+    func words(_ group: String, _ names: [String]) -> String {
       names.map { "\($0.replacing("_", with: " ")) \(count(group, $0))" }.joined(separator: ", ")
     }
+    let people = words("people", Self.people.filter { count("people", $0) > 0 })
     return """
-      \(time) \(state): people \(counts("people", Self.people)); deliveries \
-      \(counts("deliveries", Self.deliveries)), follow-ups \(live["follow_ups"]?.intValue ?? 0), \
+      \(time) \(state): people \(people.isEmpty ? "none" : people); deliveries \
+      \(words("deliveries", Self.deliveries)), follow-ups \(live["follow_ups"]?.intValue ?? 0), \
       in flight \(live["in_flight"]?.intValue ?? 0), \(rate)
       """
   }
