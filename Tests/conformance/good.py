@@ -209,4 +209,5 @@ OWN = [
     ("createImport", 409, {"query": {"kind": "segment:adults0"}, "text": ("text/csv", "a\n")}),
     ("takeReceipts", 422, {"path": {"sender": "{http_sender}"}, "signed": {"no_such_field": 1}}),
     ("cancelJob", 409, {"path": {"id": "{job}"}}),
+    ("deletePlan", 409, {"path": {"key": "{live_plan}"}}),
 ]

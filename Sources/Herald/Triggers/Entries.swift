@@ -91,11 +91,14 @@ struct Entries {
     let filters = SegmentCompiler.event(
       trigger.filters, now: now, projectZone: project.timeZone)
     let tests: [SQL] = ["e.name = \(trigger.event)", "e.id <> ALL(\(events))"] + filters
+    // By the primary key, id by id: as one condition the planner may read all events of the name for
+    // each person.
     return """
-      NOT EXISTS (SELECT FROM events e
-        WHERE e.user_id IN (SELECT u.id UNION ALL
-            SELECT x.alias_id FROM user_aliases x WHERE x.user_id = u.id)
-          AND \(SQL.joined(tests, separator: " AND ")))
+      (SELECT true FROM (SELECT u.id AS id UNION ALL
+          SELECT x.alias_id FROM user_aliases x WHERE x.user_id = u.id) AS me
+        CROSS JOIN LATERAL (SELECT FROM events e
+          WHERE e.user_id = me.id AND \(SQL.joined(tests, separator: " AND ")) LIMIT 1) AS known
+        LIMIT 1) IS NULL
       """
   }
 }
