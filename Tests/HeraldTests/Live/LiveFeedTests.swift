@@ -215,9 +215,9 @@ private final class Viewer: Sendable {
           group.addTask { await app.dispatcher.run(wake: app.wake) }
         }
         while sent < 50 { try await Task.sleep(for: .milliseconds(5)) }
-        let before = sent
         let answer = try await scene.herald.call(.post, "/v1/\(path)", key: scene.author)
         #expect(answer.status == 200)
+        let before = sent
         let inFlight = try #require(answer.json["in_flight"]?.intValue)
         try await Task.sleep(for: .seconds(1))
         let settled = sent
