@@ -38,8 +38,8 @@ struct DryRunReach {
       conditions[channel] = try SegmentCompiler.predicate(
         .reachable(channel: channel.rawValue), closure: .empty, now: now,
         projectZone: project.timeZone, unknown: unknown, group: document.category)
-      obstacles[channel] = SegmentCompiler.obstacle(
-        to: channel, unknown: unknown, group: document.category)
+      obstacles[channel] = ReachPredicate(unknown: unknown, group: document.category)
+        .obstacle(channel)
     }
     self.conditions = conditions
     self.obstacles = obstacles

@@ -7,7 +7,6 @@ import Postgres
 /// was live when the event came.
 struct EventAbsence {
   private let plan: Plan
-  private let user: UUID
   private let zone: TimeZone
   private let now: Date
   /// Versions that were ever live, the latest first.
@@ -24,7 +23,6 @@ struct EventAbsence {
       return nil
     }
     self.plan = plan
-    self.user = user
     self.now = now
     zone = try UserZoneStore.zones(of: [user], settings, in: tx)[user] ?? .gmt
     latest = try ExplanationStore.latestEvents(
